@@ -1,0 +1,35 @@
+//! The wire between Wardline's programs: the protobuf schema, newtype ids, the frame codec, limits and numbered errors.
+//!
+//! Absent on purpose: I/O, clocks, cryptography. A decoder here never panics on any input (`fuzz/` and the property tests hold that).
+
+pub mod code;
+pub mod error;
+pub mod frame;
+pub mod id;
+pub mod limit;
+
+/// The generated messages of `proto/*.proto`; the comments there are the documentation.
+#[allow(missing_docs, clippy::all)]
+pub mod wire {
+    include!(concat!(env!("OUT_DIR"), "/wardline.v1.rs"));
+}
+
+mod redacted;
+
+pub use error::{Code, WireError};
+pub use id::{AccountId, CallId, ConversationId, DeviceId, GroupId, Incarnation, MessageId, NodeId, Rendezvous};
+
+/// The version both sides speak; `Hello` carries it.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The ALPN of native clients.
+pub const ALPN: &[u8] = b"wardline/1";
+
+/// The label of the TLS exporter (RFC 8446 section 7.5) that session signatures are bound to; its context is empty and its length 32 bytes.
+pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-wardline-session";
+
+/// Prefix of what a device signs to open a session: prefix, nonce, exporter.
+pub const SESSION_SIGNATURE_PREFIX: &[u8] = b"wardline session v1\0";
+
+/// Prefix of what the operational key signs to open an IT admin's session.
+pub const ADMIN_SIGNATURE_PREFIX: &[u8] = b"wardline admin session v1\0";

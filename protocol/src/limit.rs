@@ -1,0 +1,64 @@
+//! Every bound on the wire has its name here.
+
+/// Bytes in one frame on the control stream, its length prefix not counted.
+pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes in one frame before the session is authenticated.
+pub const UNAUTHENTICATED_FRAME_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of one encrypted message.
+pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of one commit with its proposals, of one Welcome, of one GroupInfo.
+pub const HANDSHAKE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of one ratchet tree (5,000 members take 1 MB).
+pub const TREE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Bytes of one key package with its credential chain.
+pub const KEY_PACKAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of an SDP offer or answer.
+pub const SDP_BYTES_MAX: usize = 32 * 1024;
+
+/// Entries in one `Log` page.
+pub const ENTRIES_PER_PAGE: usize = 500;
+
+/// Bytes of entries in one `Log` page, exceeded only by a single entry that is larger alone.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Statements in one page.
+pub const STATEMENTS_PER_PAGE: usize = 500;
+
+/// Conversations in one `Heads` frame.
+pub const HEADS_PER_FRAME: usize = 500;
+
+/// Key packages a device keeps at the node, the last-resort one not counted.
+pub const KEY_PACKAGES_PER_DEVICE: usize = 100;
+
+/// Below this many the node asks for more.
+pub const KEY_PACKAGES_LOW: usize = 20;
+
+/// Devices of one account.
+pub const DEVICES_PER_ACCOUNT: usize = 16;
+
+/// Accounts watched for presence by one session.
+pub const WATCHED_ACCOUNTS_MAX: usize = 10_000;
+
+/// Members (devices) of one conversation.
+pub const MEMBERS_MAX: usize = 5_000;
+
+/// Accounts on one roster.
+pub const ROSTER_MAX: usize = 5_000;
+
+/// Adds in one commit (DESIGN: 250, so that a large group is filled in batches).
+pub const ADDS_PER_COMMIT: usize = 250;
+
+/// Certificates in a device chain.
+pub const CHAIN_LENGTH_MAX: usize = 8;
+
+/// Bytes of a sealed link grant.
+pub const LINK_GRANT_BYTES_MAX: usize = 256 * 1024;
+
+/// Ids in one request that takes a list.
+pub const IDS_PER_REQUEST: usize = 5_000;
