@@ -1,1 +1,24 @@
-//! signaling
+//! The signaling plane: sessions, directory, devices, conversations, presence and calls, as one state machine without I/O.
+//!
+//! [`Plane`] takes an [`Input`] and the time and gives [`Output`]s; a shell (`relay`) performs them. What must be durable before it may be
+//! said waits inside the plane until [`Input::Durable`] comes (invariant 5).
+//!
+//! Absent on purpose: sockets, clocks, randomness, await, SQL, and anything that could open a message or a media frame.
+
+mod call;
+mod conversation;
+mod identity;
+mod input;
+pub mod limit;
+pub mod memory;
+mod plane;
+mod rate;
+mod session;
+mod store;
+
+pub use input::{BatchId, Class, Input, MediaCommand, MediaEvent, NodeIdentity, Output, SessionId};
+pub use limit::Limits;
+pub use plane::{OpenError, Plane};
+pub use store::{
+    Answer, ConversationRow, DeviceRow, KeyPackageRow, MemberRow, Query, Snapshot, Store, StoreError, WelcomeRow, Write,
+};

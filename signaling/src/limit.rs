@@ -1,0 +1,39 @@
+//! The plane's bounds and times. Every one has a name; those an installation may want to change are in [`Limits`].
+
+/// Message ids each conversation remembers in memory to recognise a message sent twice; older ones are looked up when the client says `again`.
+pub const RECENT_MESSAGES: usize = 1024;
+
+/// How long a callee's devices ring.
+pub const RING_MS: u64 = 45_000;
+
+/// How long a call is held for a side that lost its connection.
+pub const HOLD_MS: u64 = 30_000;
+
+/// How long one member alone may commit when removals are pending.
+pub const LEASE_MS: u64 = 2_000;
+
+/// How long a new device waits for its grant.
+pub const LINK_WAIT_MS: u64 = 300_000;
+
+/// New devices that wait for a grant at the same time; a further one is refused.
+pub const LINK_WAITERS_MAX: usize = 1_000;
+
+/// In conversations with more accounts than this, receipts are not pushed (they are in `Heads`): the traffic would grow with the square.
+pub const RECEIPT_PUSH_ACCOUNTS_MAX: usize = 64;
+
+/// Limits an installation can set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Conversations one account may create an hour.
+    pub creations_per_hour: u32,
+    /// Joins from outside one device may make in one conversation an hour.
+    pub external_joins_per_hour: u32,
+    /// Key packages one device may fetch an hour.
+    pub key_packages_per_hour: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { creations_per_hour: 1_000, external_joins_per_hour: 60, key_packages_per_hour: 20_000 }
+    }
+}
