@@ -1,0 +1,36 @@
+//! Settings of the media plane.
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Settings of the media plane. The default is one shard on any address and any free port.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Threads, each with one UDP socket. More than cores is of no use.
+    pub shards: usize,
+    /// Where each shard listens: one address per shard. An unspecified address (`0.0.0.0`) listens on all interfaces.
+    pub bind: Vec<SocketAddr>,
+    /// What each shard tells clients: one address per shard. May differ from `bind` (NAT, forwarded port). Empty: the
+    /// addresses of this host's interfaces, with the bound port.
+    pub advertised: Vec<SocketAddr>,
+    /// Whether each shard's thread is tied to one core.
+    pub pin_cores: bool,
+    /// Participants in one room; more are refused.
+    pub room_participants_max: usize,
+    /// Commands waiting for one shard; more are refused with [`crate::Busy`].
+    pub command_queue: usize,
+    /// Kernel buffer of each socket, in bytes and each direction. The kernel may grant less.
+    pub socket_buffer_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            shards: 1,
+            bind: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)],
+            advertised: Vec::new(),
+            pin_cores: false,
+            room_participants_max: 64,
+            command_queue: 1024,
+            socket_buffer_bytes: 4 * 1024 * 1024,
+        }
+    }
+}
