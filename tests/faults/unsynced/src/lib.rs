@@ -1,0 +1,1 @@
+//! A storage layer that forgets what was not synced.
