@@ -1,0 +1,31 @@
+# Thin on purpose: what CI runs is what people run. Everything with a decision in it is in scripts/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build check test run demo soak fuzz-seeds
+
+help:            ## this list
+	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
+
+setup:           ## install what is missing (Debian packages, Rust, cargo-nextest)
+	@scripts/setup
+
+build: setup     ## build every program and every test, once
+	@scripts/step "build" cargo build --workspace --bins --tests
+
+check: setup     ## formatting, lints, licences, the rules of the house
+	@scripts/check
+
+test: build      ## everything but the long fault runs
+	@scripts/test
+
+run: setup       ## build, start the demo hospital, place a call, go on serving
+	@scripts/demo --serve
+
+demo: setup      ## the same, then end; the last line is JSON
+	@scripts/demo
+
+soak: build      ## the long fault runs and real fuzzing (SOAK_MINUTES=60)
+	@scripts/soak
+
+fuzz-seeds:      ## make the committed fuzz seeds again from the real codecs
+	@cargo run -q -p wardline-fuzzing --bin make-seeds -- fuzz/seeds
