@@ -16,9 +16,9 @@ mod rate;
 mod session;
 mod store;
 
-pub use input::{BatchId, Class, Input, MediaCommand, MediaEvent, NodeIdentity, Output, SessionId};
+pub use input::{BatchId, Class, Input, MediaCommand, MediaEvent, NodeIdentity, Output, SdpOffer, SessionId};
 pub use limit::Limits;
-pub use plane::{OpenError, Plane};
+pub use plane::{Counts, OpenError, Plane};
 pub use store::{
-    Answer, ConversationRow, DeviceRow, KeyPackageRow, MemberRow, Query, Snapshot, Store, StoreError, WelcomeRow, Write,
+    Answer, ConversationRow, DeviceRow, FoundKeyPackage, KeyPackageRow, MemberRow, Query, Snapshot, Store, StoreError, WelcomeRow, Write,
 };

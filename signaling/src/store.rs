@@ -93,9 +93,20 @@ pub enum Answer {
     /// To `Welcomes`.
     Welcomes(Vec<wire::WelcomeFor>),
     /// To `KeyPackages`: in the order asked, single-use ones first; a missing one is left out.
-    KeyPackages(Vec<(DeviceId, Bytes)>),
+    KeyPackages(Vec<FoundKeyPackage>),
     /// To `FindMessage`: seq and time, if it is there.
     FindMessage(Option<(u64, u64)>),
+}
+
+/// A key package as read.
+#[derive(Clone, Debug)]
+pub struct FoundKeyPackage {
+    /// Its number, unless it is the last-resort one.
+    pub single_use_id: Option<u64>,
+    /// Whose.
+    pub device_id: DeviceId,
+    /// The package.
+    pub key_package: Bytes,
 }
 
 /// All that the plane loads at start.

@@ -1,0 +1,277 @@
+//! The plane itself: what it owns, how inputs are dispatched, and how "durable before said" is kept.
+use crate::call::Calls;
+use crate::conversation::Conversation;
+use crate::identity::{Account, Device};
+use crate::input::{BatchId, Class, Input, NodeIdentity, Output, SessionId};
+use crate::limit::Limits;
+use crate::session::{LinkWaiter, Session};
+use crate::store::{Snapshot, Write};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use wardline_directory::Directory;
+use wardline_directory::key::PublicKey;
+use wardline_protocol::wire::{self, response, server_frame};
+use wardline_protocol::{AccountId, ConversationId, DeviceId, Rendezvous, WireError};
+
+/// The signaling plane of one node.
+///
+/// Order of calls: [`Plane::open`] once, then [`Plane::handle`] for everything that happens, performing the outputs it appends in order, and
+/// with [`Input::Tick`] when [`Plane::next_wake_ms`] has come. There is no other way to change it.
+pub struct Plane {
+    pub(crate) now_ms: u64,
+    pub(crate) limits: Limits,
+    pub(crate) node: NodeIdentity,
+    pub(crate) directory: Directory,
+    pub(crate) statements: Vec<wire::Statement>,
+    pub(crate) accounts: BTreeMap<AccountId, Account>,
+    pub(crate) devices: BTreeMap<DeviceId, Device>,
+    pub(crate) used_enrolment_keys: BTreeSet<[u8; 32]>,
+    pub(crate) expiring: BTreeSet<(u64, AccountId)>,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) watchers: BTreeMap<AccountId, BTreeSet<SessionId>>,
+    pub(crate) links: BTreeMap<Rendezvous, LinkWaiter>,
+    pub(crate) conversations: BTreeMap<ConversationId, Conversation>,
+    pub(crate) direct: BTreeMap<(AccountId, AccountId), ConversationId>,
+    pub(crate) leases: BTreeSet<(u64, ConversationId)>,
+    pub(crate) calls: Calls,
+    pub(crate) next_key_package_id: u64,
+    pub(crate) shutting_down: bool,
+    next_batch: u64,
+    writes: Vec<Write>,
+    after: Vec<After>,
+    deferred: VecDeque<(BatchId, Vec<After>)>,
+    out: Vec<Output>,
+}
+
+/// Said only once everything written before it is durable.
+pub(crate) enum After {
+    Send { session: SessionId, frame: wire::ServerFrame, class: Class },
+    Entry { entry: wire::Entry, conversation_id: ConversationId, also: Vec<DeviceId> },
+    WelcomeWaiting { device_id: DeviceId, conversation_id: ConversationId },
+    DirectoryChanged,
+}
+
+/// A request's outcome.
+pub(crate) enum Reply {
+    Now(response::Result),
+    Durable(response::Result),
+    Later,
+}
+
+/// The stored state contradicts itself: restore a backup.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The stored directory does not verify under the hospital's root.
+    #[error("statement {version} of the stored directory does not verify: {reason}")]
+    Directory { version: u64, reason: String },
+    /// A stored device has a chain that does not parse.
+    #[error("stored device {0} is damaged")]
+    Device(DeviceId),
+    /// A stored group does not open.
+    #[error("stored conversation {conversation_id} does not open: {reason}")]
+    Conversation { conversation_id: ConversationId, reason: String },
+}
+
+/// How much there is, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Counts {
+    pub sessions: usize,
+    pub accounts: usize,
+    pub accounts_online: usize,
+    pub devices: usize,
+    pub conversations: usize,
+    pub calls_ringing: usize,
+    pub calls_talking: usize,
+    pub batches_not_durable: usize,
+}
+
+impl Plane {
+    /// Builds the plane from durable state. Errors when that state contradicts itself.
+    pub fn open(
+        snapshot: Snapshot,
+        root: PublicKey,
+        node: NodeIdentity,
+        limits: Limits,
+        now_ms: u64,
+    ) -> Result<Self, OpenError> {
+        let mut plane = Plane {
+            now_ms,
+            limits,
+            node,
+            directory: Directory::new(root),
+            statements: Vec::new(),
+            accounts: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            used_enrolment_keys: BTreeSet::new(),
+            expiring: BTreeSet::new(),
+            sessions: BTreeMap::new(),
+            watchers: BTreeMap::new(),
+            links: BTreeMap::new(),
+            conversations: BTreeMap::new(),
+            direct: BTreeMap::new(),
+            leases: BTreeSet::new(),
+            calls: Calls::default(),
+            next_key_package_id: 1,
+            shutting_down: false,
+            next_batch: 1,
+            writes: Vec::new(),
+            after: Vec::new(),
+            deferred: VecDeque::new(),
+            out: Vec::new(),
+        };
+        plane.open_identities(&snapshot)?;
+        plane.open_conversations(snapshot)?;
+        Ok(plane)
+    }
+
+    /// Takes in what happened at `now_ms` (Unix time; a clock that goes back is held) and appends what is to be done to `out`.
+    pub fn handle(&mut self, now_ms: u64, input: Input, out: &mut Vec<Output>) {
+        self.now_ms = self.now_ms.max(now_ms);
+        match input {
+            Input::Opened { session, nonce, exporter } => self.session_opened(session, nonce, exporter),
+            Input::Frame { session, frame } => self.frame(session, frame),
+            Input::Closed { session } => self.session_closed(session),
+            Input::Drained { session } => self.send_heads(session),
+            Input::Durable { batch } => self.durable(batch),
+            Input::Answered { session, request_id, answer } => self.answered(session, request_id, answer),
+            Input::Media(event) => self.media_event(event),
+            Input::Tick => self.tick(),
+            Input::Shutdown => self.shut_down(),
+        }
+        self.flush();
+        out.append(&mut self.out);
+    }
+
+    /// When [`Input::Tick`] is due next, in Unix milliseconds.
+    pub fn next_wake_ms(&self) -> Option<u64> {
+        let expiry = self.expiring.first().map(|(at_ms, _)| *at_ms);
+        let lease = self.leases.first().map(|(at_ms, _)| *at_ms);
+        let link = self.links.values().map(|waiter| waiter.until_ms).min();
+        [expiry, lease, link, self.calls.next_wake_ms()].into_iter().flatten().min()
+    }
+
+    /// How much there is of everything.
+    pub fn counts(&self) -> Counts {
+        let (calls_ringing, calls_talking) = self.calls.counts();
+        Counts {
+            sessions: self.sessions.len(),
+            accounts: self.directory.accounts().filter(|account| !account.deleted).count(),
+            accounts_online: self.accounts.values().filter(|account| !account.online.is_empty()).count(),
+            devices: self.devices.values().filter(|device| !device.revoked).count(),
+            conversations: self.conversations.len(),
+            calls_ringing,
+            calls_talking,
+            batches_not_durable: self.deferred.len(),
+        }
+    }
+
+    fn tick(&mut self) {
+        self.expire_accounts();
+        self.expire_links();
+        self.expire_leases();
+        self.expire_calls();
+    }
+
+    fn shut_down(&mut self) {
+        self.shutting_down = true;
+        self.end_all_calls(wire::call_state::EndReason::ShuttingDown);
+        let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for session in sessions {
+            self.close(
+                session,
+                WireError::retry(wardline_protocol::Code::ShuttingDown, "the node is restarting: reconnect", 1_000),
+            );
+        }
+    }
+
+    // ---- durable before said ----
+
+    pub(crate) fn write(&mut self, write: Write) {
+        self.writes.push(write);
+    }
+
+    pub(crate) fn after(&mut self, after: After) {
+        self.after.push(after);
+    }
+
+    fn flush(&mut self) {
+        if !self.writes.is_empty() {
+            let batch = BatchId(self.next_batch);
+            self.next_batch += 1;
+            self.out.push(Output::Write { batch, writes: std::mem::take(&mut self.writes) });
+            self.deferred.push_back((batch, std::mem::take(&mut self.after)));
+        } else if !self.after.is_empty() {
+            let after = std::mem::take(&mut self.after);
+            // What waits for an earlier batch keeps its place in line: it may speak of what that batch holds.
+            match self.deferred.back_mut() {
+                Some((_, waiting)) => waiting.extend(after),
+                None => self.release(after),
+            }
+        }
+    }
+
+    fn durable(&mut self, batch: BatchId) {
+        while self.deferred.front().is_some_and(|(front, _)| *front <= batch) {
+            if let Some((_, after)) = self.deferred.pop_front() {
+                self.release(after);
+            }
+        }
+    }
+
+    fn release(&mut self, after: Vec<After>) {
+        for after in after {
+            match after {
+                After::Send { session, frame, class } => self.out.push(Output::Send { session, frame, class }),
+                After::Entry { entry, conversation_id, also } => self.push_entry(conversation_id, entry, &also),
+                After::WelcomeWaiting { device_id, conversation_id } => {
+                    let frame = wire::WelcomeWaiting { conversation_id: conversation_id.to_bytes() };
+                    self.push_to_device(device_id, server_frame::Body::WelcomeWaiting(frame), Class::Required);
+                }
+                After::DirectoryChanged => self.push_directory_changed(),
+            }
+        }
+    }
+
+    // ---- speaking ----
+
+    pub(crate) fn output(&mut self, output: Output) {
+        self.out.push(output);
+    }
+
+    pub(crate) fn send(&mut self, session: SessionId, body: server_frame::Body, class: Class) {
+        if self.sessions.contains_key(&session) {
+            self.out.push(Output::Send { session, frame: wire::ServerFrame { body: Some(body) }, class });
+        }
+    }
+
+    pub(crate) fn push_to_device(&mut self, device_id: DeviceId, body: server_frame::Body, class: Class) {
+        if let Some(session) = self.devices.get(&device_id).and_then(|device| device.session) {
+            self.send(session, body, class);
+        }
+    }
+
+    pub(crate) fn answer(&mut self, session: SessionId, request_id: u64, result: Result<Reply, WireError>) {
+        let (result, durable) = match result {
+            Ok(Reply::Now(result)) => (result, false),
+            Ok(Reply::Durable(result)) => (result, true),
+            Ok(Reply::Later) => return,
+            Err(error) => (response::Result::Error(error.into()), false),
+        };
+        let body = server_frame::Body::Response(wire::Response { request_id, result: Some(result) });
+        let frame = wire::ServerFrame { body: Some(body) };
+        if durable {
+            self.after(After::Send { session, frame, class: Class::Required });
+        } else if self.sessions.contains_key(&session) {
+            self.out.push(Output::Send { session, frame, class: Class::Required });
+        }
+    }
+
+    /// Ends a session; the shell says `Goodbye` and reports it closed. The plane forgets its rights at once.
+    pub(crate) fn close(&mut self, session: SessionId, error: WireError) {
+        if self.sessions.contains_key(&session) {
+            self.session_closed(session);
+            self.out.push(Output::Close { session, error });
+        }
+    }
+}
