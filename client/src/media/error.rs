@@ -1,0 +1,37 @@
+//! What can go wrong with a call's media, and what to do about it.
+
+/// Why media could not be set up or carried on. No variant holds an address, a key or a name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MediaError {
+    /// The WebRTC stack refused; the text is its own.
+    #[error("media connection: {0}")]
+    Connection(String),
+    /// No usable local address: the machine has no network, or the wrong address was asked for.
+    #[error("no local address for media: connect to a network, then try again")]
+    NoLocalAddress,
+    /// Gathering local candidates did not end in time.
+    #[error("gathering local addresses took too long: try again")]
+    GatheringTimedOut,
+    /// The node's answer is not an answer to the offer.
+    #[error("the node's media answer does not fit: {0}")]
+    BadAnswer(String),
+    /// The voice codec refused.
+    #[error("voice codec: {0}")]
+    Codec(#[from] opus::Error),
+    /// The sound source cannot be used, e.g. a file of a kind that is not supported.
+    #[error("sound source: {0}")]
+    Source(String),
+    /// The sound sink cannot be used, e.g. a full disk.
+    #[error("sound sink: {0}")]
+    Sink(String),
+    /// The session was started before, or closed.
+    #[error("this call's sound was already started")]
+    AlreadyStarted,
+}
+
+impl From<webrtc::error::Error> for MediaError {
+    fn from(error: webrtc::error::Error) -> Self {
+        Self::Connection(error.to_string())
+    }
+}

@@ -1,0 +1,20 @@
+//! A call's sound on this device: microphone to network, network to speaker.
+//!
+//! [`MediaSession`] is the whole of it for a caller. Behind it the parts that decide are pure and take the time as an
+//! argument ([`jitter`], [`pace`], [`listener`]); [`session`] moves samples and packets between them, the clock and
+//! WebRTC.
+//!
+//! Absent on purpose: signaling, call states, MLS. Keys come in as a `MediaEpoch`, descriptions go out and in as text.
+
+mod audio;
+mod error;
+mod resample;
+mod session;
+mod statistics;
+mod wav;
+
+pub use audio::{AudioSink, AudioSource, FRAME_SAMPLES, SAMPLE_RATE};
+pub use error::MediaError;
+pub use session::{MediaConfig, MediaSession};
+pub use statistics::MediaStatistics;
+pub use wav::{WavSink, WavSource};
