@@ -1,0 +1,2 @@
+//! The native client.
+fn main() {}
