@@ -1,0 +1,189 @@
+//! One WebRTC session, and the only place that touches it.
+//!
+//! str0m's rule is that every mutation is followed by a complete drain of its output until it returns a timeout. [`Driver::drive`]
+//! is the only function that mutates, takes exactly one [`Mutation`], and drains. Nothing else has access to the session.
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+use str0m::change::{SdpAnswer, SdpOffer};
+use str0m::crypto::dtls::DtlsCert;
+use str0m::format::PayloadParams;
+use str0m::media::{KeyframeRequestKind, Media, Mid};
+use str0m::net::{Receive, Transmit};
+use str0m::rtp::{RtpPacket, RtpWrite};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig, RtcError};
+
+/// How often a due timer is served within one call, before it has to wait for [`TIMER_STEP`]: no bug in a timer can hold the shard.
+const TIMER_ROUNDS_MAX: usize = 16;
+const TIMER_STEP: Duration = Duration::from_millis(1);
+
+/// Packets that a receiver may ask for again: about a second of video.
+const VIDEO_RESEND_PACKETS: usize = 512;
+
+/// What can be done to a session.
+pub(super) enum Mutation<'a> {
+    /// A datagram came.
+    Receive(Receive<'a>),
+    /// Time passed.
+    Timeout,
+    /// An offer of the participant, its first or a further one.
+    Offer(SdpOffer),
+    /// A packet to send on a line.
+    Write(Mid, RtpWrite),
+    /// Ask the participant for a key frame on a line that it sends.
+    KeyFrame(Mid),
+    /// Say goodbye.
+    Close,
+}
+
+/// What a session did. Reused between calls.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) transmits: Vec<Transmit>,
+    /// Packets that came, each with the line it belongs to.
+    pub(super) packets: Vec<(Mid, RtpPacket)>,
+    /// Lines for which the participant wants a key frame.
+    pub(super) key_frames_wanted: Vec<Mid>,
+    /// DTLS is up.
+    pub(super) connected: bool,
+    /// The participant closed.
+    pub(super) closed: bool,
+    pub(super) answer: Option<SdpAnswer>,
+}
+
+impl Outcome {
+    pub(super) fn clear(&mut self) {
+        self.transmits.clear();
+        self.packets.clear();
+        self.key_frames_wanted.clear();
+        self.connected = false;
+        self.closed = false;
+        self.answer = None;
+    }
+}
+
+/// The session is over; it must be dropped.
+#[derive(Debug)]
+pub(super) struct Dead;
+
+/// A session with its next deadline.
+pub(super) struct Driver {
+    rtc: Rtc,
+    timeout: Instant,
+}
+
+impl Driver {
+    /// A session that answers offers as an ICE-lite agent (RFC 8445 section 2.5) at these addresses.
+    pub(super) fn new(now: Instant, certificate: DtlsCert, candidates: &[Candidate]) -> Result<Self, Dead> {
+        let rtc = RtcConfig::new()
+            .set_rtp_mode(true)
+            .set_ice_lite(true)
+            .set_dtls_cert(certificate)
+            .set_stats_interval(None)
+            .set_send_buffer_video(VIDEO_RESEND_PACKETS)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .enable_h264(true)
+            .build(now);
+        let mut driver = Self { rtc, timeout: now };
+        let mut outcome = Outcome::default();
+        for candidate in candidates {
+            driver.rtc.add_local_candidate(candidate.clone());
+            driver.settle(now, &mut outcome).map_err(|_| Dead)?;
+        }
+        Ok(driver)
+    }
+
+    /// Does one thing, then drains. Adds what came of it to `outcome`.
+    pub(super) fn drive(&mut self, now: Instant, mutation: Mutation<'_>, outcome: &mut Outcome) -> Result<(), Dead> {
+        // A panic in a parser of what participants send must cost this participant alone. Its session is dropped afterwards,
+        // so no broken state is seen again.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            self.mutate(now, mutation, outcome)?;
+            self.settle(now, outcome)
+        }));
+        match done {
+            Ok(Ok(())) if self.rtc.is_alive() => Ok(()),
+            _ => Err(Dead),
+        }
+    }
+
+    fn mutate(&mut self, now: Instant, mutation: Mutation<'_>, outcome: &mut Outcome) -> Result<(), RtcError> {
+        match mutation {
+            Mutation::Receive(receive) => self.rtc.handle_input(Input::Receive(now, receive)),
+            Mutation::Timeout => self.rtc.handle_input(Input::Timeout(now)),
+            Mutation::Offer(offer) => {
+                outcome.answer = Some(self.rtc.sdp_api().accept_offer(offer)?);
+                Ok(())
+            }
+            Mutation::Write(mid, packet) => {
+                if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+                    stream.write_rtp(packet);
+                }
+                Ok(())
+            }
+            Mutation::KeyFrame(mid) => {
+                if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+                    stream.request_keyframe(KeyframeRequestKind::Pli);
+                }
+                Ok(())
+            }
+            Mutation::Close => self.rtc.close(),
+        }
+    }
+
+    // Drains until nothing is due any more.
+    fn settle(&mut self, now: Instant, outcome: &mut Outcome) -> Result<(), RtcError> {
+        for _ in 0..TIMER_ROUNDS_MAX {
+            self.timeout = self.drain(outcome)?;
+            if self.timeout > now {
+                return Ok(());
+            }
+            self.rtc.handle_input(Input::Timeout(now))?;
+        }
+        self.timeout = self.drain(outcome)?.max(now + TIMER_STEP);
+        Ok(())
+    }
+
+    fn drain(&mut self, outcome: &mut Outcome) -> Result<Instant, RtcError> {
+        loop {
+            match self.rtc.poll_output()? {
+                Output::Timeout(at) => return Ok(at),
+                Output::Transmit(transmit) => outcome.transmits.push(transmit),
+                Output::Event(Event::RtpPacket(packet)) => {
+                    let ssrc = packet.header.ssrc;
+                    if let Some(mid) = self.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.mid()) {
+                        outcome.packets.push((mid, packet));
+                    }
+                }
+                Output::Event(Event::Connected) => outcome.connected = true,
+                Output::Event(Event::KeyframeRequest(request)) => outcome.key_frames_wanted.push(request.mid),
+                Output::Event(Event::Closed) => outcome.closed = true,
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    /// When [`Mutation::Timeout`] is due.
+    pub(super) fn timeout(&self) -> Instant {
+        self.timeout
+    }
+
+    /// The name under which the participant's STUN requests ask for this session (RFC 8445 section 7.2.2). An ICE restart changes it.
+    pub(super) fn ufrag(&mut self) -> String {
+        // Reads only: takes `&mut` because of how str0m hands out its API.
+        self.rtc.direct_api().local_ice_credentials().ufrag
+    }
+
+    pub(super) fn media(&self, mid: Mid) -> Option<&Media> {
+        self.rtc.media(mid)
+    }
+
+    pub(super) fn payloads(&self) -> &[PayloadParams] {
+        self.rtc.codec_config().params()
+    }
+
+    pub(super) fn matching_payload(&self, theirs: PayloadParams) -> Option<PayloadParams> {
+        self.rtc.codec_config().match_params(theirs).copied()
+    }
+}

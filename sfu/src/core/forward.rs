@@ -1,0 +1,220 @@
+//! What becomes of a session's outcome: datagrams, events, and packets forwarded to the others of the room.
+use super::driver::Mutation;
+use super::line::{self, Refused};
+use super::room::{Source, Track};
+use super::{CONSENT, Core, Output, Place, Transmit};
+use crate::{DropCause, Event};
+use std::net::SocketAddr;
+use std::time::Instant;
+use str0m::media::Mid;
+use str0m::rtp::RtpPacket;
+
+impl Core {
+    /// Acts on `self.outcome`, which is that of `place`.
+    pub(super) fn finish(&mut self, now: Instant, place: Place) {
+        self.send();
+        if self.outcome.connected {
+            self.connected(now, place);
+        }
+        if !self.outcome.packets.is_empty() || !self.outcome.key_frames_wanted.is_empty() {
+            // Forwarding drives other sessions, each with its own outcome.
+            let spare = std::mem::take(&mut self.spare_outcome);
+            let mut outcome = std::mem::replace(&mut self.outcome, spare);
+            if !outcome.packets.is_empty() {
+                self.heard(now, place);
+            }
+            for (mid, packet) in outcome.packets.drain(..) {
+                self.forward(now, place, mid, &packet);
+            }
+            for mid in outcome.key_frames_wanted.drain(..) {
+                self.pass_key_frame_request(now, place, mid);
+            }
+            self.spare_outcome = std::mem::replace(&mut self.outcome, outcome);
+        }
+        if self.outcome.closed {
+            self.gone(place);
+        }
+        self.schedule(place);
+    }
+
+    // Hands out the datagrams of the outcome.
+    fn send(&mut self) {
+        let transmits = self.outcome.transmits.drain(..).map(|transmit| {
+            Output::Transmit(Transmit {
+                source: transmit.source,
+                destination: transmit.destination,
+                contents: transmit.contents.into(),
+            })
+        });
+        self.outputs.extend(transmits);
+    }
+
+    fn connected(&mut self, now: Instant, place: Place) {
+        let Some(seat) = self.places.get_mut(place) else { return };
+        let Some(connection) = &mut seat.connection else { return };
+        connection.connected = true;
+        connection.heard_at = now;
+        seat.lost = false;
+        self.outputs.push_back(Output::Event(Event::Connected { room: seat.room, participant: seat.participant }));
+    }
+
+    /// Notes that something came that only the participant can have made.
+    pub(super) fn heard(&mut self, now: Instant, place: Place) {
+        let Some(seat) = self.places.get_mut(place) else { return };
+        let Some(connection) = &mut seat.connection else { return };
+        connection.heard_at = now;
+        if seat.lost && connection.connected {
+            seat.lost = false;
+            self.outputs.push_back(Output::Event(Event::Resumed { room: seat.room, participant: seat.participant }));
+        }
+    }
+
+    /// Notes where a participant was heard from.
+    pub(super) fn learn_address(&mut self, place: Place, address: SocketAddr) {
+        if self.addresses.get(&address) == Some(&place) {
+            return;
+        }
+        let Some(connection) = self.places.connection_mut(place) else { return };
+        let forgotten = connection.learn(address);
+        if let Some(forgotten) = forgotten.filter(|f| self.addresses.get(f) == Some(&place)) {
+            self.addresses.remove(&forgotten);
+        }
+        // Another's before: a network gave the address to somebody else, who has just proved to be there.
+        self.addresses.insert(address, place);
+    }
+
+    fn forward(&mut self, now: Instant, from: Place, mid: Mid, packet: &RtpPacket) {
+        let Some(seat) = self.places.get_mut(from) else { return };
+        if seat.allowed_since.is_none() {
+            return self.drop_packet(DropCause::NotAllowed);
+        }
+        let room = seat.room;
+        let Some(track) = seat.connection.as_mut().and_then(|c| c.track(mid, packet, &mut self.next_serial)) else {
+            return self.drop_packet(DropCause::NoLine);
+        };
+        let Some(members) = self.rooms.get_mut(&room).map(std::mem::take) else { return };
+        let mut forwarded = false;
+        for to in members.iter().copied().filter(|to| *to != from) {
+            match self.forward_to(now, from, &track, packet, to) {
+                Ok(()) => {
+                    self.counters.forwarded += 1;
+                    forwarded = true;
+                }
+                Err(cause) => self.drop_packet(cause),
+            }
+        }
+        if let Some(slot) = self.rooms.get_mut(&room) {
+            *slot = members;
+        }
+        if forwarded {
+            self.tell_first_packet(now, from);
+        }
+    }
+
+    fn forward_to(
+        &mut self,
+        now: Instant,
+        from: Place,
+        track: &Track,
+        packet: &RtpPacket,
+        to: Place,
+    ) -> Result<(), DropCause> {
+        let receiver = self.places.connection_mut(to).ok_or(DropCause::ReceiverNotReady)?;
+        if !receiver.connected || now.saturating_duration_since(receiver.heard_at) >= CONSENT {
+            return Err(DropCause::ReceiverNotReady);
+        }
+        let source = Source { place: from, line: track.line };
+        let assigned = line::assign(&mut receiver.lines, source, track.kind).ok_or(DropCause::NoLine)?;
+        let (line, fresh) = (assigned.line, assigned.fresh);
+        let write = line.outgoing(now, track, packet, &receiver.driver).map_err(|refused| match refused {
+            Refused::NoCodec => DropCause::NoLine,
+            Refused::Stale => DropCause::Stale,
+        })?;
+        let (outgoing, incoming) = (line.mid, track.line);
+        self.drive(now, to, Mutation::Write(outgoing, write));
+        let closed = self.outcome.closed;
+        self.send();
+        if closed {
+            self.gone(to);
+        }
+        self.schedule(to);
+        if fresh && track.kind.is_video() {
+            self.ask_key_frame(now, from, incoming);
+        }
+        Ok(())
+    }
+
+    fn tell_first_packet(&mut self, now: Instant, from: Place) {
+        let Some(seat) = self.places.get_mut(from) else { return };
+        let Some(allowed_since) = seat.allowed_since.filter(|_| !seat.first_packet_told) else { return };
+        seat.first_packet_told = true;
+        self.outputs.push_back(Output::Event(Event::FirstPacket {
+            room: seat.room,
+            participant: seat.participant,
+            after_allowed: now.saturating_duration_since(allowed_since),
+        }));
+    }
+
+    // A receiver wants a key frame on a line: the track's sender is asked for one.
+    fn pass_key_frame_request(&mut self, now: Instant, receiver: Place, mid: Mid) {
+        let lines = self.places.connection(receiver).map(|connection| connection.lines.as_slice()).unwrap_or_default();
+        if let Some(source) = lines.iter().find(|line| line.mid == mid).and_then(|line| line.source()) {
+            self.ask_key_frame(now, source.place, source.line);
+        }
+    }
+
+    fn ask_key_frame(&mut self, now: Instant, sender: Place, line: usize) {
+        let Some(connection) = self.places.connection_mut(sender) else { return };
+        let Some(mid) = connection.lines.get(line).map(|line| line.mid) else { return };
+        if !connection.connected || !connection.may_ask_key_frame(now) {
+            return;
+        }
+        self.drive(now, sender, Mutation::KeyFrame(mid));
+        self.send();
+        self.schedule(sender);
+    }
+
+    // The session ended by itself: its place is kept.
+    fn gone(&mut self, place: Place) {
+        self.drop_connection(place);
+        let Some(seat) = self.places.get_mut(place) else { return };
+        if !seat.lost {
+            seat.lost = true;
+            self.outputs.push_back(Output::Event(Event::Lost { room: seat.room, participant: seat.participant }));
+        }
+    }
+
+    /// Forgets a place's connection and everything that leads to it.
+    pub(super) fn drop_connection(&mut self, place: Place) {
+        let Some(connection) = self.places.get_mut(place).and_then(|seat| seat.connection.take()) else { return };
+        if self.names.get(&connection.ufrag) == Some(&place) {
+            self.names.remove(&connection.ufrag);
+        }
+        for address in &connection.addresses {
+            if self.addresses.get(address) == Some(&place) {
+                self.addresses.remove(address);
+            }
+        }
+    }
+
+    /// Says goodbye to a participant and frees its place.
+    pub(super) fn remove(&mut self, now: Instant, place: Place) {
+        self.drive(now, place, Mutation::Close);
+        self.send();
+        self.drop_connection(place);
+        let Some(seat) = self.places.remove(place) else { return };
+        let Some(members) = self.rooms.get_mut(&seat.room) else { return };
+        members.retain(|member| *member != place);
+        for member in members.clone() {
+            let Some(connection) = self.places.connection_mut(member) else { continue };
+            for line in &mut connection.lines {
+                if line.source().is_some_and(|source| source.place == place) {
+                    line.detach();
+                }
+            }
+        }
+        if self.rooms.get(&seat.room).is_some_and(Vec::is_empty) {
+            self.rooms.remove(&seat.room);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Peers and networks for the tests.
+pub mod peer;
+pub mod world;
+
+use wardline_sfu::{ParticipantId, RoomId};
+
+pub const ROOM: RoomId = RoomId::from_bytes([1; 16]);
+
+pub fn participant(n: u8) -> ParticipantId {
+    ParticipantId::from_bytes([n; 16])
+}

@@ -1,0 +1,227 @@
+//! A core, its peers and the network between them, under one clock that only the test moves.
+use super::peer::Peer;
+use super::{ROOM, participant};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use wardline_sfu::core::{Config, Core, Output};
+use wardline_sfu::{ConnectError, DropCause, Event};
+
+pub const SERVER: &str = "192.0.2.1:7000";
+
+/// How bad the network is. The first that goes through is always the seed's.
+#[derive(Clone, Copy)]
+pub struct Link {
+    pub latency: Duration,
+    pub jitter: Duration,
+    pub loss_percent: u64,
+}
+
+impl Link {
+    pub const GOOD: Link = Link { latency: Duration::from_millis(5), jitter: Duration::ZERO, loss_percent: 0 };
+    pub const BAD: Link =
+        Link { latency: Duration::from_millis(20), jitter: Duration::from_millis(50), loss_percent: 10 };
+}
+
+struct Datagram {
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+pub struct World {
+    pub start: Instant,
+    pub now: Instant,
+    pub core: Core,
+    pub server: SocketAddr,
+    pub peers: Vec<Peer>,
+    pub link: Link,
+    /// Peers whose datagrams do not get through, either way.
+    pub cut: Vec<SocketAddr>,
+    pub events: Vec<(Instant, Event)>,
+    /// Datagrams that arrived at the server.
+    pub arrived: Vec<(SocketAddr, Vec<u8>)>,
+    flying: BTreeMap<(Instant, u64), Datagram>,
+    sent: u64,
+    random: u64,
+}
+
+impl World {
+    pub fn new(seed: u64, link: Link) -> Self {
+        let server: SocketAddr = SERVER.parse().unwrap();
+        let core = Core::new(Config { candidates: vec![server], room_participants_max: 8 }).unwrap();
+        let now = Instant::now();
+        Self {
+            start: now,
+            now,
+            core,
+            server,
+            peers: Vec::new(),
+            link,
+            cut: Vec::new(),
+            events: Vec::new(),
+            arrived: Vec::new(),
+            flying: BTreeMap::new(),
+            sent: 0,
+            random: seed.wrapping_mul(2) + 1,
+        }
+    }
+
+    /// xorshift64*.
+    pub fn random(&mut self) -> u64 {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        self.random.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// A device that takes part in the room as participant `n`.
+    pub fn join(&mut self, n: u8) -> usize {
+        let mut peer = self.device(n);
+        let offer = peer.call_offer(self.now);
+        self.enter(n, peer, &offer).unwrap()
+    }
+
+    pub fn device(&mut self, n: u8) -> Peer {
+        let port = 5_000 + self.peers.len() as u16;
+        Peer::new(self.now, SocketAddr::from(([198, 51, 100, n], port)))
+    }
+
+    pub fn enter(&mut self, n: u8, mut peer: Peer, offer: &str) -> Result<usize, ConnectError> {
+        let answer = self.core.connect(self.now, ROOM, participant(n), offer)?;
+        self.collect();
+        peer.answer(self.now, &answer);
+        self.peers.push(peer);
+        Ok(self.peers.len() - 1)
+    }
+
+    pub fn allow(&mut self, n: u8, allowed: bool) {
+        self.core.set_sending(self.now, ROOM, participant(n), allowed);
+        self.collect();
+    }
+
+    /// Two participants in a call, connected and allowed to speak.
+    pub fn call(seed: u64, link: Link) -> Self {
+        let mut world = Self::new(seed, link);
+        world.join(1);
+        world.join(2);
+        world.run_until(|world| world.peers.iter().all(|peer| peer.connected));
+        world.run(Duration::from_millis(500));
+        world.allow(1, true);
+        world.allow(2, true);
+        world
+    }
+
+    /// Everybody of `who` speaks a packet every 20 ms, `count` times.
+    pub fn speak(&mut self, who: &[usize], count: usize) {
+        for n in 0..count {
+            for index in who {
+                let payload = format!("{index}:{n}:{}", self.peers[*index].seq);
+                let now = self.now;
+                self.peers[*index].speak(now, payload.as_bytes());
+            }
+            self.run(Duration::from_millis(20));
+        }
+    }
+
+    pub fn run(&mut self, length: Duration) {
+        let until = self.now + length;
+        self.advance(until, |_| false);
+        self.now = until;
+    }
+
+    /// Panics when it does not happen within 30 s of the world's time.
+    pub fn run_until(&mut self, happened: impl Fn(&World) -> bool) {
+        let until = self.now + Duration::from_secs(30);
+        assert!(self.advance(until, happened), "did not happen within 30 s");
+    }
+
+    fn advance(&mut self, until: Instant, happened: impl Fn(&World) -> bool) -> bool {
+        loop {
+            self.collect();
+            if happened(self) {
+                return true;
+            }
+            let next = self.next_time();
+            if next > until {
+                return false;
+            }
+            self.now = self.now.max(next);
+            let now = self.now;
+            while let Some(entry) = self.flying.first_entry().filter(|entry| entry.key().0 <= now) {
+                let datagram = entry.remove();
+                self.deliver(datagram);
+            }
+            if self.core.poll_timeout().is_some_and(|at| at <= now) {
+                self.core.handle_timeout(now);
+            }
+            for peer in &mut self.peers {
+                if peer.timeout() <= now {
+                    peer.handle_timeout(now);
+                }
+            }
+        }
+    }
+
+    fn next_time(&self) -> Instant {
+        let peers = self.peers.iter().map(Peer::timeout);
+        let flying = self.flying.keys().next().map(|key| key.0);
+        peers.chain(flying).chain(self.core.poll_timeout()).map(Reverse).max().unwrap().0
+    }
+
+    /// What `from` sends to the server without being a peer.
+    pub fn inject(&mut self, from: SocketAddr, bytes: &[u8]) {
+        self.core.handle_datagram(self.now, from, self.server, bytes);
+        self.collect();
+    }
+
+    fn deliver(&mut self, datagram: Datagram) {
+        if datagram.to == self.server {
+            self.core.handle_datagram(self.now, datagram.from, datagram.to, &datagram.bytes);
+            self.arrived.push((datagram.from, datagram.bytes));
+            return;
+        }
+        let now = self.now;
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.address == datagram.to) {
+            peer.handle(now, datagram.from, &datagram.bytes);
+        }
+    }
+
+    fn collect(&mut self) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Transmit(transmit) => {
+                    assert_eq!(transmit.source, self.server);
+                    self.fly(transmit.source, transmit.destination, transmit.contents);
+                }
+                Output::Event(event) => self.events.push((self.now, event)),
+                _ => {}
+            }
+        }
+        for index in 0..self.peers.len() {
+            for transmit in std::mem::take(&mut self.peers[index].transmits) {
+                self.fly(transmit.source, transmit.destination, transmit.contents.to_vec());
+            }
+        }
+    }
+
+    fn fly(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let (fate, jitter) = (self.random(), self.random());
+        if fate % 100 < self.link.loss_percent || self.cut.contains(&from) || self.cut.contains(&to) {
+            return;
+        }
+        let jitter_us = self.link.jitter.as_micros() as u64;
+        let late = Duration::from_micros(if jitter_us == 0 { 0 } else { jitter % jitter_us });
+        self.sent += 1;
+        self.flying.insert((self.now + self.link.latency + late, self.sent), Datagram { from, to, bytes });
+    }
+
+    pub fn dropped(&self, cause: DropCause) -> u64 {
+        self.core.counters().dropped[cause as usize]
+    }
+
+    pub fn count(&self, event: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().filter(|(_, e)| event(e)).count()
+    }
+}
