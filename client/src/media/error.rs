@@ -19,6 +19,12 @@ pub enum MediaError {
     /// The voice codec refused.
     #[error("voice codec: {0}")]
     Codec(#[from] opus::Error),
+    /// A decrypted packet is not one 20 ms frame of Opus.
+    #[error("a voice packet that is not one frame")]
+    BadPacket,
+    /// A packet could not be sealed: the keys are not those of this device.
+    #[error("a voice packet could not be encrypted")]
+    Sealing,
     /// The sound source cannot be used, e.g. a file of a kind that is not supported.
     #[error("sound source: {0}")]
     Source(String),

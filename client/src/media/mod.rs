@@ -6,11 +6,19 @@
 //!
 //! Absent on purpose: signaling, call states, MLS. Keys come in as a `MediaEpoch`, descriptions go out and in as text.
 
+mod arrivals;
 mod audio;
+pub mod codec;
+mod delay;
 mod error;
+pub mod jitter;
+pub mod listener;
+pub mod pace;
+mod peer;
 mod resample;
 mod session;
 mod statistics;
+pub mod talker;
 mod wav;
 
 pub use audio::{AudioSink, AudioSource, FRAME_SAMPLES, SAMPLE_RATE};
