@@ -1,7 +1,7 @@
 //! The native SDK of Wardline: what a device does, from the socket to the conversation.
 //!
 //! [`core`] is the device without its hands: it decides everything and does no I/O, so that a seeded test can drive it and the
-//! browser can run it. The feature `native` adds the hands: QUIC, SQLite and the async facade.
+//! browser can run it. The feature `native` adds the hands: QUIC, SQLite, media and the async facade.
 pub mod core;
 
 #[cfg(feature = "native")]

@@ -1,0 +1,189 @@
+//! What a person or a program asks of a device, and what it gets back.
+use wardline_e2ee::media::MediaEpoch;
+use wardline_protocol::wire::{self, LinkCode};
+use wardline_protocol::{AccountId, CallId, Code, ConversationId, DeviceId, MessageId, WireError};
+
+/// Names one command, chosen by its giver; the answer carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub u64);
+
+/// A request to the device. Each gets exactly one [`Output::Done`](super::Output::Done).
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Command {
+    /// The direct conversation with an account, found or made. Gives [`Reply::Conversation`].
+    OpenDirect {
+        /// The other account.
+        account: AccountId,
+    },
+    /// A new group with these accounts. Gives [`Reply::Conversation`] when its members have been added.
+    CreateGroup {
+        /// What members see; told inside the encryption.
+        title: String,
+        /// Its members beside this account.
+        accounts: Vec<AccountId>,
+    },
+    /// Adds accounts to a group. Gives [`Reply::Done`] when the commit is in the log.
+    AddAccounts {
+        /// The group.
+        conversation: ConversationId,
+        /// Whom.
+        accounts: Vec<AccountId>,
+    },
+    /// Removes accounts from a group. Gives [`Reply::Done`] when the commit is in the log.
+    RemoveAccounts {
+        /// The group.
+        conversation: ConversationId,
+        /// Whom.
+        accounts: Vec<AccountId>,
+    },
+    /// Renews this device's keys in the conversation (an empty commit).
+    Refresh {
+        /// The conversation.
+        conversation: ConversationId,
+    },
+    /// Leaves a group.
+    Leave {
+        /// The group.
+        conversation: ConversationId,
+    },
+    /// Sends a text. Gives [`Reply::Message`] once it is in the outbox; [`Event::MessageSent`](super::Event::MessageSent) says when the node has it.
+    Send {
+        /// Where.
+        conversation: ConversationId,
+        /// What.
+        text: String,
+    },
+    /// Marks everything up to `seq` as read.
+    MarkRead {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The newest entry read.
+        seq: u64,
+    },
+    /// Wants to hear of these accounts' presence; replaces the earlier wish.
+    WatchPresence {
+        /// Whom.
+        accounts: Vec<AccountId>,
+    },
+    /// The own account's devices, or others'. Gives [`Reply::Devices`].
+    Devices {
+        /// Whose; empty: the own account's.
+        accounts: Vec<AccountId>,
+    },
+    /// Revokes a device of the own account.
+    RevokeDevice {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Certifies a further device that showed this code, and hands over what it must know.
+    ApproveLink {
+        /// What its screen showed.
+        code: LinkCode,
+    },
+    /// Calls the other account of a direct conversation. Gives [`Reply::Call`].
+    StartCall {
+        /// The direct conversation.
+        conversation: ConversationId,
+        /// The own media's SDP offer.
+        offer_sdp: String,
+    },
+    /// Connects the own media to a call: while it rings here, and again after a lost connection. Gives [`Reply::Media`].
+    ConnectMedia {
+        /// The call.
+        call: CallId,
+        /// The own media's SDP offer.
+        offer_sdp: String,
+    },
+    /// This device rings.
+    ReportRinging {
+        /// The call.
+        call: CallId,
+    },
+    /// The person answers here.
+    AcceptCall {
+        /// The call.
+        call: CallId,
+    },
+    /// The person declines.
+    DeclineCall {
+        /// The call.
+        call: CallId,
+    },
+    /// Ends or cancels the call.
+    HangUp {
+        /// The call.
+        call: CallId,
+    },
+    /// Keys for a new media sender of this device in the call: a context id never used before, durable before it is given out. Gives [`Reply::MediaKeys`].
+    MediaKeys {
+        /// The call.
+        call: CallId,
+    },
+}
+
+/// What a command gives.
+#[non_exhaustive]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// The conversation that was found or made.
+    Conversation(ConversationId),
+    /// The message's id; it is in the outbox.
+    Message(MessageId),
+    /// The call that was started, and the node's SDP answer.
+    Call {
+        /// Its id.
+        call: CallId,
+        /// The node's SDP answer.
+        answer_sdp: String,
+    },
+    /// The node's SDP answer.
+    Media(String),
+    /// Keys of the conversation's present epoch for a call, and a fresh context id.
+    MediaKeys {
+        /// For the SFrame sender and receiver.
+        epoch: MediaEpoch,
+        /// For the SFrame sender; never used before by this device.
+        context_id: u32,
+    },
+    /// Devices with their verified chains.
+    Devices(Vec<wire::Device>),
+}
+
+/// Why a command failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The node refused it, with the reason.
+    #[error(transparent)]
+    Refused(WireError),
+    /// Not connected, and the command makes no sense later.
+    #[error("not connected to the node")]
+    Offline,
+    /// The conversation is not known, or this device is not in it yet.
+    #[error("this conversation is not known on this device")]
+    UnknownConversation,
+    /// The account is not in the directory, or deleted.
+    #[error("this account is not in the hospital's directory")]
+    UnknownAccount,
+    /// The call is not known, or over.
+    #[error("this call is over")]
+    UnknownCall,
+    /// Too many commands wait already.
+    #[error("too much is waiting to be sent: try again when the node is reachable")]
+    Full,
+    /// The encryption engine refused it.
+    #[error("the encryption engine refused: {0}")]
+    Engine(String),
+}
+
+impl Failure {
+    /// The node's code, when the node refused.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Refused(error) => Some(error.code),
+            _ => None,
+        }
+    }
+}
