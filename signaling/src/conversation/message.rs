@@ -1,0 +1,175 @@
+//! Messages: accepted only in the current epoch, once each, in one order; and how far everybody has got.
+use super::{Conversation, within};
+use crate::input::{Class, SessionId};
+use crate::limit::RECEIPT_PUSH_ACCOUNTS_MAX;
+use crate::plane::{Plane, Reply};
+use crate::session::{Caller, done};
+use crate::store::{Query, Write};
+use wardline_protocol::wire::{self, entry, response, server_frame};
+use wardline_protocol::{Code, ConversationId, DeviceId, MessageId, WireError, limit as wire_limit};
+
+impl Plane {
+    pub(crate) fn send_message(&mut self, caller: Caller, request: wire::SendMessage) -> Result<Reply, WireError> {
+        let conversation_id = ConversationId::parse(&request.conversation_id)?;
+        let message_id = MessageId::parse(&request.message_id)?;
+        within(request.ciphertext.len(), wire_limit::MESSAGE_BYTES_MAX)?;
+        let conversation = self.conversation_of(caller.account_id, conversation_id)?;
+        if let Some((seq, accepted_at_ms)) = conversation.recent.places.get(&message_id) {
+            // Accepted before; perhaps not durable yet, so the answer waits like the first one.
+            return Ok(sent(*seq, *accepted_at_ms));
+        }
+        let older_than_recent = conversation.head_seq > conversation.recent.places.len() as u64;
+        if request.again && older_than_recent {
+            let key = (caller.session, caller.request_id);
+            if let Some(conversation) = self.conversations.get_mut(&conversation_id) {
+                conversation.looked_up.insert(key, request);
+            }
+            return Ok(self.read(caller, Query::FindMessage { conversation_id, message_id }));
+        }
+        self.accept_message(caller, conversation_id, message_id, request.ciphertext)
+    }
+
+    /// The store has said whether it holds a message that was perhaps sent before.
+    pub(crate) fn message_found(
+        &mut self,
+        session: SessionId,
+        request_id: u64,
+        found: Option<(u64, u64)>,
+    ) -> Result<Reply, WireError> {
+        let request = self.take_looked_up(session, request_id);
+        if let Some((seq, accepted_at_ms)) = found {
+            return Ok(sent(seq, accepted_at_ms));
+        }
+        let Some((request, caller)) = request else {
+            return Ok(Reply::Later); // the session is over: nobody waits for an answer
+        };
+        let conversation_id = ConversationId::parse(&request.conversation_id)?;
+        let message_id = MessageId::parse(&request.message_id)?;
+        self.accept_message(caller, conversation_id, message_id, request.ciphertext)
+    }
+
+    pub(crate) fn pending_send_failed(&mut self, session: SessionId, request_id: u64) {
+        self.take_looked_up(session, request_id);
+    }
+
+    fn take_looked_up(&mut self, session: SessionId, request_id: u64) -> Option<(wire::SendMessage, Caller)> {
+        let key = (session, request_id);
+        let request = self.conversations.values_mut().find_map(|conversation| conversation.looked_up.remove(&key))?;
+        match self.sessions.get(&session)?.role {
+            crate::session::Role::Device { device_id, account_id } => {
+                Some((request, Caller { session, request_id, device_id, account_id }))
+            }
+            _ => None,
+        }
+    }
+
+    fn accept_message(
+        &mut self,
+        caller: Caller,
+        conversation_id: ConversationId,
+        message_id: MessageId,
+        ciphertext: bytes::Bytes,
+    ) -> Result<Reply, WireError> {
+        let conversation = self.conversation_of(caller.account_id, conversation_id)?;
+        let epoch = check_sendable(conversation, conversation_id, caller.device_id, &ciphertext)?;
+        let accepted_at_ms = self.now_ms;
+        let content = entry::Content::Message(wire::Message { message_id: message_id.to_bytes(), ciphertext });
+        let seq = self
+            .append(conversation_id, caller, epoch, content, Vec::new())
+            .ok_or_else(|| WireError::new(Code::UnknownConversation, "no such conversation"))?;
+        if let Some(conversation) = self.conversations.get_mut(&conversation_id) {
+            conversation.recent.remember(message_id, seq, accepted_at_ms);
+        }
+        Ok(sent(seq, accepted_at_ms))
+    }
+
+    pub(crate) fn fetch_log(&mut self, caller: Caller, request: &wire::FetchLog) -> Result<Reply, WireError> {
+        let conversation_id = ConversationId::parse(&request.conversation_id)?;
+        let conversation = self.conversation_of(caller.account_id, conversation_id)?;
+        let first = conversation
+            .first_seq
+            .get(&caller.device_id)
+            .filter(|_| conversation.members.contains_key(&caller.device_id))
+            .ok_or_else(|| WireError::new(Code::Orphaned, "this device is not in the group: join from outside"))?;
+        let from_seq = request.from_seq.max(*first);
+        Ok(self.read(caller, Query::Log { conversation_id, from_seq }))
+    }
+
+    pub(crate) fn log_read(&self, entries: Vec<wire::Entry>) -> Reply {
+        let head_seq = entries
+            .first()
+            .and_then(|entry| ConversationId::parse(&entry.conversation_id).ok())
+            .and_then(|id| self.conversations.get(&id))
+            .map_or(0, |conversation| conversation.durable_seq);
+        Reply::Now(response::Result::Log(wire::Log { entries, head_seq }))
+    }
+
+    pub(crate) fn acknowledge(&mut self, caller: Caller, request: &wire::Acknowledge) -> Result<Reply, WireError> {
+        let conversation_id = ConversationId::parse(&request.conversation_id)?;
+        self.conversation_of(caller.account_id, conversation_id)?;
+        let Some(conversation) = self.conversations.get_mut(&conversation_id) else {
+            return Ok(done());
+        };
+        if !conversation.members.contains_key(&caller.device_id) {
+            return Ok(done()); // a removed device acknowledges its removal
+        }
+        let delivered_seq = request.delivered_seq.min(conversation.durable_seq);
+        let read_seq = request.read_seq.min(conversation.durable_seq);
+        let delivered = conversation.delivered.entry(caller.device_id).or_default();
+        let newly_delivered = *delivered < delivered_seq;
+        *delivered = (*delivered).max(delivered_seq);
+        let read = conversation.read.entry(caller.account_id).or_default();
+        let newly_read = *read < read_seq;
+        *read = (*read).max(read_seq);
+
+        let receipt = conversation.receipt(conversation_id, caller.account_id);
+        let quiet = conversation.view.roster().entries.len() > RECEIPT_PUSH_ACCOUNTS_MAX;
+        let others: Vec<DeviceId> = if quiet {
+            Vec::new()
+        } else {
+            conversation.members.keys().filter(|id| **id != caller.device_id).copied().collect()
+        };
+        if newly_delivered {
+            let device_id = caller.device_id;
+            self.write(Write::Delivered { conversation_id, device_id, seq: delivered_seq });
+        }
+        if newly_read {
+            self.write(Write::ReadUpTo { conversation_id, account_id: caller.account_id, seq: read_seq });
+        }
+        if newly_delivered || newly_read {
+            for device_id in others {
+                self.push_to_device(device_id, server_frame::Body::Receipt(receipt.clone()), Class::Ephemeral);
+            }
+        }
+        Ok(done())
+    }
+}
+
+/// Checks sender, group and epoch of a ciphertext by its clear header; gives the epoch.
+fn check_sendable(
+    conversation: &Conversation,
+    conversation_id: ConversationId,
+    device_id: DeviceId,
+    ciphertext: &[u8],
+) -> Result<u64, WireError> {
+    if !conversation.members.contains_key(&device_id) {
+        return Err(WireError::new(Code::Orphaned, "this device is not in the group: join from outside"));
+    }
+    let header = wardline_e2ee::header(ciphertext)
+        .map_err(|_| WireError::new(Code::Malformed, "the ciphertext is not an MLS message"))?;
+    if !header.is_private || header.group_id != conversation_id.as_bytes() {
+        return Err(WireError::new(Code::Malformed, "the ciphertext is not a PrivateMessage of this conversation"));
+    }
+    let epoch = conversation.view.epoch();
+    match header.epoch.cmp(&epoch) {
+        std::cmp::Ordering::Less => {
+            Err(WireError::epoch(Code::Stale, "the group has moved on: catch up, encrypt again", epoch))
+        }
+        std::cmp::Ordering::Greater => Err(WireError::epoch(Code::Future, "the node has not seen this epoch", epoch)),
+        std::cmp::Ordering::Equal => Ok(epoch),
+    }
+}
+
+fn sent(seq: u64, accepted_at_ms: u64) -> Reply {
+    Reply::Durable(response::Result::Sent(wire::Sent { seq, accepted_at_ms }))
+}

@@ -1,0 +1,232 @@
+//! Conversations through the plane: order, durability, epochs, who may do what, and who must go.
+mod world;
+
+use wardline_e2ee::{Change, roster};
+use wardline_protocol::Code;
+use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
+use world::World;
+
+#[test]
+fn what_one_says_the_other_reads_in_order() {
+    let mut world = World::new();
+    let (mut anna, mut boris) = (world.person("anna"), world.person("boris"));
+    let id = world.direct(&mut anna, &mut boris);
+    assert_eq!(world.say(&mut anna, id, "first").unwrap(), 2, "seq 1 was the commit");
+    assert_eq!(world.say(&mut anna, id, "second").unwrap(), 3);
+    assert_eq!(world.catch_up(&mut boris, id), ["first", "second"]);
+}
+
+#[test]
+fn nothing_is_acknowledged_or_pushed_before_it_is_durable() {
+    let mut world = World::new();
+    let (mut anna, mut boris) = (world.person("anna"), world.person("boris"));
+    let id = world.direct(&mut anna, &mut boris);
+    world.stalled = true;
+    let message = world.message(&mut anna, id, "soon");
+    assert!(world.try_ask(anna.session, Ask::SendMessage(message.clone())).is_none());
+    let first = world.last_request();
+    // Sent again while the first is on its way to disk: stored once, answered with the same place, and no earlier.
+    assert!(world.try_ask(anna.session, Ask::SendMessage(message)).is_none());
+    let second = world.last_request();
+    assert!(world.pushes(boris.session).is_empty());
+
+    world.stalled = false;
+    world.make_durable();
+    for request in [first, second] {
+        assert!(matches!(world.late_response(anna.session, request), Some(Ok(Said::Sent(sent))) if sent.seq == 2));
+    }
+    assert_eq!(world.catch_up(&mut boris, id), ["soon"]);
+}
+
+#[test]
+fn a_killed_node_has_what_it_acknowledged_and_only_that() {
+    let mut world = World::new();
+    let (mut anna, mut boris) = (world.person("anna"), world.person("boris"));
+    let id = world.direct(&mut anna, &mut boris);
+    world.say(&mut anna, id, "kept").unwrap();
+    world.stalled = true;
+    let lost = world.message(&mut anna, id, "not acknowledged");
+    assert!(world.try_ask(anna.session, Ask::SendMessage(lost.clone())).is_none());
+    world.restart();
+
+    world.sign_in(&mut anna);
+    world.sign_in(&mut boris);
+    world.pushes(boris.session);
+    let fetch = wire::FetchLog { conversation_id: id.to_bytes(), from_seq: 2 };
+    let Said::Log(log) = world.ask(boris.session, Ask::FetchLog(fetch)).unwrap() else { panic!() };
+    assert_eq!((log.entries.len(), log.head_seq), (1, 2));
+    // The sender sends again what was not acknowledged; it takes the next place.
+    let Said::Sent(sent) = world.ask(anna.session, Ask::SendMessage(lost)).unwrap() else { panic!() };
+    assert_eq!(sent.seq, 3);
+}
+
+#[test]
+fn a_message_of_an_old_epoch_is_stale_and_of_an_unknown_one_future() {
+    let mut world = World::new();
+    let (mut anna, mut boris, mut carla) = (world.person("anna"), world.person("boris"), world.person("carla"));
+    let id = world.group(&mut anna, &mut [&mut boris, &mut carla]);
+    let old = world.message(&mut carla, id, "too late");
+    world.submit(&mut boris, id, Change::default()).unwrap();
+    let error = world.ask(carla.session, Ask::SendMessage(old)).err().unwrap();
+    assert_eq!((error.code, error.current_epoch), (Code::Stale, 2));
+    assert_eq!(world.say(&mut carla, id, "still behind").err().unwrap().code, Code::Stale);
+    world.catch_up(&mut carla, id);
+    world.say(&mut carla, id, "caught up").unwrap();
+    assert_eq!(world.submit(&mut anna, id, Change::default()).err().unwrap().code, Code::Stale);
+}
+
+#[test]
+fn there_is_one_direct_conversation_of_two_people() {
+    let mut world = World::new();
+    let (mut anna, mut boris) = (world.person("anna"), world.person("boris"));
+    let id = world.create_direct(&mut anna, &boris);
+    let error = world.create(&mut boris, roster::direct(boris.account, anna.account)).err().unwrap();
+    assert_eq!(error.code, Code::AlreadyExists);
+    assert_eq!(error.existing_id, id.as_bytes());
+}
+
+#[test]
+fn only_a_manager_removes_others() {
+    let mut world = World::new();
+    let (mut anna, mut boris, mut carla) = (world.person("anna"), world.person("boris"), world.person("carla"));
+    let id = world.group(&mut anna, &mut [&mut boris, &mut carla]);
+    let change = Change { remove_devices: vec![anna.device], ..Default::default() };
+    assert_eq!(world.submit(&mut boris, id, change).err().unwrap().code, Code::Forbidden);
+    let change = Change {
+        remove_devices: vec![carla.device],
+        roster: Some(roster::without(&anna.engine.roster(id).unwrap(), carla.account)),
+        ..Default::default()
+    };
+    world.submit(&mut anna, id, change).unwrap();
+    assert_eq!(world.say(&mut carla, id, "still here?").err().unwrap().code, Code::UnknownConversation);
+    world.catch_up(&mut boris, id);
+    world.catch_up(&mut anna, id);
+    world.say(&mut boris, id, "gone").unwrap();
+}
+
+#[test]
+fn a_locked_account_is_out_at_once_and_out_of_the_group_as_soon_as_a_member_commits() {
+    let mut world = World::new();
+    let (mut anna, mut boris, mut carla) = (world.person("anna"), world.person("boris"), world.person("carla"));
+    let id = world.group(&mut anna, &mut [&mut boris, &mut carla]);
+    let admin = world.admin();
+    let lock = wire::LockAccount { account_id: carla.account.to_bytes(), locked: true };
+    world.ask(admin, Ask::LockAccount(lock)).unwrap();
+    assert_eq!(world.closed[&carla.session].code, Code::AccountLocked);
+    assert_eq!(world.try_sign_in(&carla).1.err().unwrap().code, Code::AccountLocked);
+
+    // One of the two online members holds the lease; the other may not commit without the removal, nor with it.
+    let lease = |pushes: Vec<Push>| pushes.into_iter().find_map(|push| match push {
+        Push::CommitLease(lease) => Some(lease),
+        _ => None,
+    });
+    let (of_anna, of_boris) = (lease(world.pushes(anna.session)), lease(world.pushes(boris.session)));
+    let (mut holder, mut other, lease) = match (of_anna, of_boris) {
+        (Some(lease), None) => (anna, boris, lease),
+        (None, Some(lease)) => (boris, anna, lease),
+        _ => panic!("exactly one lease"),
+    };
+    assert_eq!(world.submit(&mut other, id, Change::default()).err().unwrap().code, Code::MissingRemovals);
+    world.say(&mut other, id, "messages go on meanwhile").unwrap();
+    let proposals: Vec<Vec<u8>> = lease.proposals.iter().map(|p| p.to_vec()).collect();
+    let change = Change { proposals: proposals.clone(), ..Default::default() };
+    assert_eq!(world.submit(&mut other, id, change).err().unwrap().code, Code::Leased);
+
+    let change = Change { proposals, ..Default::default() };
+    world.submit(&mut holder, id, change).unwrap();
+    world.catch_up(&mut other, id);
+    assert!(other.engine.members(id).iter().all(|member| member.device_id != carla.device));
+
+    // Unlocked, the account is still on the roster and its device may join from outside.
+    let unlock = wire::LockAccount { account_id: carla.account.to_bytes(), locked: false };
+    world.ask(admin, Ask::LockAccount(unlock)).unwrap();
+    world.sign_in(&mut carla);
+    let heads = world.pushes(carla.session).into_iter().find_map(|push| match push {
+        Push::Heads(heads) => Some(heads),
+        _ => None,
+    });
+    assert!(!heads.unwrap().conversations[0].joined);
+    let fetch = wire::FetchGroupInfo { conversation_id: id.to_bytes() };
+    let Said::GroupInfo(info) = world.ask(carla.session, Ask::FetchGroupInfo(fetch)).unwrap() else { panic!() };
+    let directory = world.directory().clone();
+    let join = carla
+        .engine
+        .join_external(id, &info.group_info, &info.ratchet_tree, None, &directory, world.now_ms)
+        .unwrap();
+    let request = wire::SubmitCommit {
+        conversation_id: id.to_bytes(),
+        commit: join.commit.into(),
+        group_info: join.group_info.into(),
+        ..Default::default()
+    };
+    world.ask(carla.session, Ask::SubmitCommit(request)).unwrap();
+    carla.engine.confirm_join(id).unwrap();
+    world.catch_up(&mut other, id);
+    world.say(&mut other, id, "welcome back").unwrap();
+    assert_eq!(world.catch_up(&mut carla, id), ["welcome back"]);
+}
+
+#[test]
+fn a_lease_that_is_not_used_goes_to_the_next_member() {
+    let mut world = World::new();
+    let (mut anna, mut boris, mut carla) = (world.person("anna"), world.person("boris"), world.person("carla"));
+    world.group(&mut anna, &mut [&mut boris, &mut carla]);
+    let admin = world.admin();
+    let lock = wire::LockAccount { account_id: carla.account.to_bytes(), locked: true };
+    world.ask(admin, Ask::LockAccount(lock)).unwrap();
+    let mut turns = Vec::new();
+    for _ in 0..3 {
+        for phone in [&anna, &boris] {
+            let leases = world.pushes(phone.session).into_iter().filter(|p| matches!(p, Push::CommitLease(_))).count();
+            turns.extend(std::iter::repeat_n(phone.device, leases));
+        }
+        world.pass_ms(2_000);
+    }
+    assert_eq!(turns.len(), 3);
+    assert_ne!(turns[0], turns[1]);
+    assert_eq!(turns[0], turns[2]);
+}
+
+#[test]
+fn who_leaves_is_taken_out_and_off_the_roster_by_the_others() {
+    let mut world = World::new();
+    let (mut anna, mut boris, mut carla) = (world.person("anna"), world.person("boris"), world.person("carla"));
+    let id = world.group(&mut anna, &mut [&mut boris, &mut carla]);
+    world.hang_up_line(&anna);
+    world.ask(carla.session, Ask::LeaveConversation(wire::LeaveConversation { conversation_id: id.to_bytes() })).unwrap();
+    let lease = world
+        .pushes(boris.session)
+        .into_iter()
+        .find_map(|push| match push {
+            Push::CommitLease(lease) => Some(lease),
+            _ => None,
+        })
+        .expect("boris is the only one left online");
+    let roster = roster::without(&boris.engine.roster(id).unwrap(), carla.account);
+    let proposals = lease.proposals.iter().map(|p| p.to_vec()).collect();
+    world.submit(&mut boris, id, Change { proposals, roster: Some(roster), ..Default::default() }).unwrap();
+    assert_eq!(world.say(&mut carla, id, "x").err().unwrap().code, Code::UnknownConversation);
+    world.sign_in(&mut anna);
+    assert!(world.pushes(anna.session).iter().any(|push| matches!(push, Push::Heads(heads) if heads.conversations.len() == 1)));
+}
+
+#[test]
+fn receipts_reach_the_others() {
+    let mut world = World::new();
+    let (mut anna, mut boris) = (world.person("anna"), world.person("boris"));
+    let id = world.direct(&mut anna, &mut boris);
+    let seq = world.say(&mut anna, id, "seen?").unwrap();
+    world.pushes(anna.session);
+    let ack = wire::Acknowledge { conversation_id: id.to_bytes(), delivered_seq: seq, read_seq: seq };
+    world.ask(boris.session, Ask::Acknowledge(ack)).unwrap();
+    let receipt = world.pushes(anna.session).into_iter().find_map(|push| match push {
+        Push::Receipt(receipt) => Some(receipt),
+        _ => None,
+    });
+    let receipt = receipt.unwrap();
+    assert_eq!((receipt.delivered_seq, receipt.read_seq), (seq, seq));
+    // Nobody can claim to have read what is not there.
+    let lie = wire::Acknowledge { conversation_id: id.to_bytes(), delivered_seq: 1_000, read_seq: 1_000 };
+    world.ask(boris.session, Ask::Acknowledge(lie)).unwrap();
+    assert!(world.pushes(anna.session).is_empty());
+}

@@ -1,0 +1,189 @@
+//! Random schedules of joins, leaves, sends, drops, reconnects, crashes, duplicate and reordered deliveries and lease expiries between
+//! eight devices, through the shipped plane and the shipped client core. `WARDLINE_SCHEDULES` sets how many, `WARDLINE_SCHEDULE` picks one.
+
+mod world;
+
+use std::collections::BTreeMap;
+use wardline_client::core::{Command, Reply};
+use wardline_protocol::{ConversationId, MessageId, wire};
+use wardline_signaling::{Answer, Query};
+use world::World;
+
+/// What a short run plays; the long one (`make soak`) plays 1,000.
+const SCHEDULES: u64 = 60;
+const ACCOUNTS: usize = 6;
+const STEPS: usize = 150;
+/// Rounds in which everything must have come to rest.
+const ROUNDS_MAX: usize = 400;
+
+#[test]
+fn no_schedule_loses_a_message_or_splits_a_group() {
+    if let Some(one) = number("WARDLINE_SCHEDULE") {
+        return play(one);
+    }
+    let count = number("WARDLINE_SCHEDULES").unwrap_or(SCHEDULES);
+    for seed in 0..count {
+        let played = std::panic::catch_unwind(|| play(seed));
+        assert!(played.is_ok(), "schedule {seed} failed: WARDLINE_SCHEDULE={seed} plays it alone");
+    }
+    println!("{count} schedules of {STEPS} steps played");
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+fn play(seed: u64) {
+    let mut world = World::new(seed, ACCOUNTS);
+    for device in 0..world.devices.len() {
+        world.connect(device);
+    }
+    settle(&mut world);
+    let accounts: Vec<_> = world.devices.iter().map(|device| device.account).collect();
+    let founded = world.command(0, Command::CreateGroup { title: "Station".into(), accounts: accounts[1..4].to_vec() });
+    settle(&mut world);
+    let group = match world.devices[0].replies.remove(&founded) {
+        Some(Ok(Reply::Conversation(id))) => id,
+        Some(Err(why)) => panic!("no group: {why}"),
+        _ => panic!("the group was not founded"),
+    };
+    let mut sent = 0;
+    for _ in 0..STEPS {
+        step(&mut world, group, &accounts, &mut sent);
+    }
+    // Everything comes back and comes to rest.
+    for account in &accounts[..ACCOUNTS] {
+        world.lock(*account, false);
+    }
+    settle(&mut world);
+    check(&world, group);
+}
+
+fn step(world: &mut World, group: ConversationId, accounts: &[wardline_protocol::AccountId], sent: &mut u64) {
+    let device = world.dice.below(world.devices.len());
+    let account = accounts[1 + world.dice.below(ACCOUNTS - 1)];
+    match world.dice.below(100) {
+        0..=29 => {
+            for _ in 0..world.dice.below(6) {
+                world.carry_up(device);
+            }
+        }
+        30..=59 => {
+            for _ in 0..world.dice.below(6) {
+                world.carry_down(device);
+            }
+        }
+        60..=74 => {
+            if world.devices[device].core.members(&group).is_empty() {
+                return;
+            }
+            *sent += 1;
+            let text = format!("message {sent} by {device}");
+            world.command(device, Command::Send { conversation: group, text });
+        }
+        75..=80 => {
+            let batches = 1 + world.dice.below(4);
+            world.sync(batches);
+        }
+        81..=84 => world.cut(device),
+        85..=88 => world.connect(device),
+        89 => world.crash(device),
+        90 => world.kill_node(),
+        91..=93 => {
+            let ms = world.dice.below(3_000) as u64;
+            world.pass_ms(ms);
+        }
+        94 => {
+            world.command(0, Command::AddAccounts { conversation: group, accounts: vec![account] });
+        }
+        95 => {
+            world.command(0, Command::RemoveAccounts { conversation: group, accounts: vec![account] });
+        }
+        96 => {
+            if device != 0 && world.devices[device].account != accounts[0] {
+                world.command(device, Command::Leave { conversation: group });
+            }
+        }
+        97 => {
+            world.command(device, Command::Refresh { conversation: group });
+        }
+        _ => {
+            let locked = world.dice.chance(60);
+            world.lock(account, locked);
+        }
+    }
+}
+
+/// Lines up, disk quick, frames carried, until nothing moves any more.
+fn settle(world: &mut World) {
+    let mut quiet = 0;
+    for _ in 0..ROUNDS_MAX {
+        let mut moved = false;
+        for device in 0..world.devices.len() {
+            world.connect(device);
+            while world.carry_up(device) {
+                moved = true;
+            }
+        }
+        world.sync(usize::MAX);
+        for device in 0..world.devices.len() {
+            while world.carry_down(device) {
+                moved = true;
+            }
+        }
+        quiet = if moved { 0 } else { quiet + 1 };
+        if quiet == 8 {
+            return;
+        }
+        world.pass_ms(if moved { 10 } else { 2_500 });
+    }
+    panic!("it never came to rest");
+}
+
+fn check(world: &World, group: ConversationId) {
+    let log = log_of(world, group);
+    let mut places: BTreeMap<MessageId, u64> = BTreeMap::new();
+    for entry in &log {
+        if let Some(wire::entry::Content::Message(message)) = &entry.content {
+            let id = MessageId::parse(&message.message_id).unwrap();
+            assert_eq!(places.insert(id, entry.seq), None, "a message is in the log twice");
+        }
+    }
+    let row = world.store.load_now().conversations.into_iter().find(|row| row.conversation_id == group).unwrap();
+    let mut epoch = None;
+    for (number, device) in world.devices.iter().enumerate() {
+        assert_eq!(device.complaints, Vec::<String>::new(), "device {number}");
+        assert_eq!(device.unreadable, 0, "device {number} could not read something");
+        assert_eq!(device.core.waiting_messages(), 0, "device {number} still has something to send");
+        for (id, (conversation, seq)) in &device.acknowledged {
+            assert_eq!((conversation, places.get(id)), (&group, Some(seq)), "acknowledged, but not there");
+        }
+        for ((_, seq), (id, text)) in &device.shown {
+            assert_eq!(places.get(id), Some(seq), "device {number} shows what is not in the log there");
+            assert_eq!(world.texts.get(id), Some(text), "device {number} reads another text");
+        }
+        let Some(member) = row.members.iter().find(|member| member.device_id == device.id) else { continue };
+        let here = device.core.epoch(&group).expect("a member is in the group");
+        assert_eq!(epoch.get_or_insert_with(|| here.clone()), &here, "device {number} is in another epoch");
+        for entry in log.iter().filter(|entry| entry.seq >= member.first_seq) {
+            let Some(wire::entry::Content::Message(message)) = &entry.content else { continue };
+            let id = MessageId::parse(&message.message_id).unwrap();
+            let own = device.acknowledged.contains_key(&id);
+            let is_text = world.texts.contains_key(&id);
+            assert!(own || !is_text || device.shown.contains_key(&(group, entry.seq)), "device {number} missed {}", entry.seq);
+        }
+    }
+    assert!(epoch.is_some(), "nobody is left in the group");
+}
+
+fn log_of(world: &World, group: ConversationId) -> Vec<wire::Entry> {
+    let mut log: Vec<wire::Entry> = Vec::new();
+    loop {
+        let from_seq = log.last().map_or(1, |entry| entry.seq + 1);
+        let Answer::Log(page) = world.store.read_now(&Query::Log { conversation_id: group, from_seq }) else { panic!() };
+        if page.is_empty() {
+            return log;
+        }
+        log.extend(page);
+    }
+}
