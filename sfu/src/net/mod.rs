@@ -1,49 +1,210 @@
-//! Shard threads and their sockets.
-use crate::{Busy, Config, ConnectError, Event, ParticipantId, RoomId, StartError, Stats};
-use std::net::SocketAddr;
+//! Shard threads with their sockets, and the handle that the node holds.
+//!
+//! Absent: a lock that a packet could wait for, an async runtime, and any log line of a shard's thread.
+mod addresses;
+mod directory;
+mod lane;
+mod shard;
+mod socket;
 
-/// The running media plane: a handle for the node. Cloning it gives another handle to the same plane.
+use crate::core::{self, Core};
+use crate::{Busy, Config, ConnectError, DropCause, Event, ParticipantId, RoomId, StartError, Stats};
+use directory::Directory;
+use lane::{Command, Sender};
+use mio::{Poll, Waker};
+use shard::{LANE, Listener, Shard};
+use socket::Socket;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// The running media plane: a handle for the node. Cloning it gives another handle to the same plane, which ends when the last
+/// handle is gone or at [`Sfu::shutdown`].
 #[derive(Clone)]
-pub struct Sfu {}
+pub struct Sfu {
+    plane: Arc<Plane>,
+}
+
+struct Plane {
+    shards: Vec<Handle>,
+    directory: Arc<Directory>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Handle {
+    sender: Sender,
+    bound: SocketAddr,
+    totals: Arc<Totals>,
+}
+
+/// One shard's numbers, written by it alone.
+#[derive(Default)]
+struct Totals {
+    packets_in: AtomicU64,
+    packets_out: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    send_failed: AtomicU64,
+    forwarded: AtomicU64,
+    dropped: [AtomicU64; DropCause::ALL.len()],
+    rooms: AtomicU64,
+}
 
 impl Sfu {
-    /// Binds the sockets and starts the shards.
-    pub fn start(_config: Config, _events: impl Fn(Event) + Send + Sync + 'static) -> Result<Sfu, StartError> {
-        Ok(Sfu {})
+    /// Binds the sockets and starts the shards. `events` is called on a shard's thread: it must only hand the event on, never
+    /// block, nor call back into the handle. Errors name the setting to change.
+    pub fn start(config: Config, events: impl Fn(Event) + Send + Sync + 'static) -> Result<Sfu, StartError> {
+        addresses::check(&config)?;
+        let directory = Arc::new(Directory::new(config.shards));
+        let listener: Listener = Arc::new(events);
+        let mut prepared = Vec::new();
+        for (index, address) in config.bind.iter().enumerate() {
+            prepared.push(prepare(&config, index, *address, &directory, &listener)?);
+        }
+        let cores = if config.pin_cores { core_affinity::get_core_ids().unwrap_or_default() } else { Vec::new() };
+        let (mut shards, mut threads) = (Vec::new(), Vec::new());
+        for (handle, shard) in prepared {
+            // From the last core down: the first ones usually serve interrupts and the rest of the node.
+            let core = cores.iter().rev().cycle().nth(shard.index).copied();
+            threads.push(spawn(shard, core)?);
+            shards.push(handle);
+        }
+        Ok(Sfu { plane: Arc::new(Plane { shards, directory, threads: Mutex::new(threads) }) })
     }
 
-    /// Connects a participant by its SDP offer; `reply` gets the SDP answer, on the shard's thread. A participant's further
-    /// offer is an ICE restart or a change of its living connection when it continues that session, and replaces it otherwise.
+    /// Connects a participant by its SDP offer; `reply` gets the SDP answer, on the shard's thread, and must not block. The first
+    /// connect of a room chooses its shard. A participant's further offer continues its session when it comes from the same peer
+    /// connection (an ICE restart: the answer names the same shard), and replaces the connection otherwise.
     pub fn connect(
         &self,
-        _room: RoomId,
-        _participant: ParticipantId,
-        _offer_sdp: String,
+        room: RoomId,
+        participant: ParticipantId,
+        offer_sdp: String,
         reply: impl FnOnce(Result<String, ConnectError>) + Send + 'static,
     ) -> Result<(), Busy> {
-        reply(Err(ConnectError::Closed));
-        Ok(())
+        let shard = self.plane.directory.connecting(room);
+        let command = Command::Connect { room, participant, offer_sdp, reply: Box::new(reply) };
+        let offered = self.plane.shards.get(shard).ok_or(Busy).and_then(|shard| shard.sender.offer(command));
+        if offered.is_err() {
+            self.plane.directory.refused(room);
+        }
+        offered
     }
 
-    /// Allows or forbids that a participant's packets are forwarded. Forbidden until the first call.
-    pub fn set_sending(&self, _room: RoomId, _participant: ParticipantId, _allowed: bool) {}
+    /// Allows or forbids that a participant's packets are forwarded. Forbidden until the first call; survives reconnects.
+    pub fn set_sending(&self, room: RoomId, participant: ParticipantId, allowed: bool) {
+        self.demand(room, Command::SetSending { room, participant, allowed });
+    }
 
     /// Closes a participant's connection and frees its place.
-    pub fn disconnect(&self, _room: RoomId, _participant: ParticipantId) {}
+    pub fn disconnect(&self, room: RoomId, participant: ParticipantId) {
+        self.demand(room, Command::Disconnect { room, participant });
+    }
 
     /// Disconnects everybody in a room.
-    pub fn close_room(&self, _room: RoomId) {}
+    pub fn close_room(&self, room: RoomId) {
+        self.demand(room, Command::CloseRoom { room });
+    }
 
-    /// Counters of all shards.
+    fn demand(&self, room: RoomId, command: Command) {
+        let shard = self.plane.directory.find(room).and_then(|shard| self.plane.shards.get(shard));
+        if let Some(shard) = shard {
+            shard.sender.demand(command);
+        }
+    }
+
+    /// Counters of all shards. They lag behind by at most one round of a shard.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let mut stats = Stats { participants: self.plane.directory.participants(), ..Stats::default() };
+        for Handle { totals, .. } in &self.plane.shards {
+            stats.packets_in += totals.packets_in.load(Relaxed);
+            stats.packets_out += totals.packets_out.load(Relaxed);
+            stats.bytes_in += totals.bytes_in.load(Relaxed);
+            stats.bytes_out += totals.bytes_out.load(Relaxed);
+            stats.forwarded += totals.forwarded.load(Relaxed);
+            stats.rooms += totals.rooms.load(Relaxed);
+            for (sum, count) in stats.dropped.iter_mut().zip(&totals.dropped) {
+                *sum += count.load(Relaxed);
+            }
+            if let Some(sum) = stats.dropped.get_mut(DropCause::SendFailed as usize) {
+                *sum += totals.send_failed.load(Relaxed);
+            }
+        }
+        stats
     }
 
     /// The bound address of each shard.
     pub fn local_addresses(&self) -> Vec<SocketAddr> {
-        Vec::new()
+        self.plane.shards.iter().map(|shard| shard.bound).collect()
     }
 
-    /// Closes every connection and ends the threads. Returns when they have ended.
-    pub fn shutdown(self) {}
+    /// Closes every connection and ends the threads. Returns when they have ended. Must not be called from `events` or `reply`.
+    pub fn shutdown(self) {
+        self.plane.stop();
+    }
+}
+
+impl Plane {
+    fn stop(&self) {
+        for shard in &self.shards {
+            shard.sender.demand(Command::Stop);
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A shard that panicked has said so on its own.
+            let _ended = thread.join();
+        }
+    }
+}
+
+impl Drop for Plane {
+    fn drop(&mut self) {
+        for shard in &self.shards {
+            shard.sender.demand(Command::Stop);
+        }
+    }
+}
+
+fn prepare(
+    config: &Config,
+    index: usize,
+    address: SocketAddr,
+    directory: &Arc<Directory>,
+    listener: &Listener,
+) -> Result<(Handle, Shard), StartError> {
+    let system = |doing| move |source| StartError::System { doing, source };
+    let socket = UdpSocket::bind(address).map_err(|source| StartError::Bind { address, source })?;
+    let bound = socket.local_addr().map_err(system("reading the bound address"))?;
+    let candidates = addresses::advertised(bound, config.advertised.get(index).copied())?;
+    let core = Core::new(core::Config {
+        candidates: candidates.clone(),
+        room_participants_max: config.room_participants_max,
+    })?;
+    let socket =
+        Socket::new(socket, candidates, config.socket_buffer_bytes).map_err(system("setting up the socket"))?;
+    let poll = Poll::new().map_err(system("making a poll"))?;
+    let waker = Waker::new(poll.registry(), LANE).map_err(system("making a waker"))?;
+    let (sender, lane) = lane::lane(config.command_queue, waker);
+    let totals = Arc::new(Totals::default());
+    let handle = Handle { sender, bound, totals: totals.clone() };
+    let (directory, listener) = (directory.clone(), listener.clone());
+    Ok((handle, Shard { index, core, socket, poll, lane, directory, totals, listener, transmits: Vec::new() }))
+}
+
+fn spawn(shard: Shard, core: Option<core_affinity::CoreId>) -> Result<JoinHandle<()>, StartError> {
+    std::thread::Builder::new()
+        .name(format!("sfu-{}", shard.index))
+        .spawn(move || {
+            if let Some(core) = core
+                && !core_affinity::set_for_current(core)
+            {
+                tracing::warn!(shard = shard.index, "sfu: the shard's thread could not be pinned to a core");
+            }
+            let index = shard.index;
+            if let Err(error) = shard.run() {
+                tracing::error!(shard = index, kind = ?error.kind(), "sfu: a shard ended; its calls are lost");
+            }
+        })
+        .map_err(|source| StartError::System { doing: "starting a shard's thread", source })
 }

@@ -1,5 +1,6 @@
 //! Peers and networks for the tests.
 pub mod peer;
+pub mod socketed;
 pub mod world;
 
 use wardline_sfu::{ParticipantId, RoomId};

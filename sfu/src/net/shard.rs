@@ -1,0 +1,141 @@
+//! A shard: one thread, one socket, one core. It owns its rooms; others send it commands.
+use super::lane::{Command, Lane};
+use super::socket::{Received, Socket};
+use super::{Directory, Totals};
+use crate::core::{Core, Output, Transmit};
+use crate::Event;
+use mio::{Events, Interest, Poll, Token};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+pub(super) const SOCKET: Token = Token(0);
+pub(super) const LANE: Token = Token(1);
+
+/// Commands done before the shard looks at its socket again.
+const COMMANDS_MAX: usize = 64;
+
+/// The shard sleeps no longer than this, timers or not.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// Where a shard tells its events.
+pub(super) type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+
+pub(super) struct Shard {
+    pub(super) index: usize,
+    pub(super) core: Core,
+    pub(super) socket: Socket,
+    pub(super) poll: Poll,
+    pub(super) lane: Lane,
+    pub(super) directory: Arc<Directory>,
+    pub(super) totals: Arc<Totals>,
+    pub(super) listener: Listener,
+    pub(super) transmits: Vec<Transmit>,
+}
+
+impl Shard {
+    /// Serves until the command to stop, or until the handles are gone.
+    pub(super) fn run(mut self) -> std::io::Result<()> {
+        // The thread logs nothing: str0m would write addresses of participants, at some levels. What the node needs to know are
+        // events and counters.
+        let _silence = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default());
+        self.poll.registry().register(&mut self.socket.io, SOCKET, Interest::READABLE)?;
+        let mut events = Events::with_capacity(8);
+        let mut more = false;
+        loop {
+            let sleep = if more { Duration::ZERO } else { self.sleep() };
+            match self.poll.poll(&mut events, Some(sleep)) {
+                Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            if !self.commands() {
+                self.core.close(Instant::now());
+                self.flush();
+                self.count();
+                return Ok(());
+            }
+            more = self.receive()?;
+            let now = Instant::now();
+            if self.core.poll_timeout().is_some_and(|at| at <= now) {
+                self.core.handle_timeout(now);
+            }
+            self.flush();
+            more |= !self.lane.is_empty();
+            self.count();
+        }
+    }
+
+    fn sleep(&self) -> Duration {
+        let due = self.core.poll_timeout();
+        due.map_or(SLEEP_MAX, |at| at.saturating_duration_since(Instant::now()).min(SLEEP_MAX))
+    }
+
+    fn receive(&mut self) -> std::io::Result<bool> {
+        let Self { socket, core, totals, .. } = self;
+        let now = Instant::now();
+        let (mut packets, mut bytes) = (0, 0);
+        let received = socket.receive(|source, destination, datagram| {
+            packets += 1;
+            bytes += datagram.len() as u64;
+            core.handle_datagram(now, source, destination, datagram);
+        });
+        totals.packets_in.fetch_add(packets, Relaxed);
+        totals.bytes_in.fetch_add(bytes, Relaxed);
+        Ok(matches!(received?, Received::More))
+    }
+
+    // Hands out what the core wants done.
+    fn flush(&mut self) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Transmit(transmit) => self.transmits.push(transmit),
+                Output::Event(event) => (self.listener)(event),
+            }
+        }
+        if self.transmits.is_empty() {
+            return;
+        }
+        let sent = self.socket.send(&mut self.transmits);
+        self.totals.packets_out.fetch_add(sent.packets, Relaxed);
+        self.totals.bytes_out.fetch_add(sent.bytes, Relaxed);
+        self.totals.send_failed.fetch_add(sent.failed, Relaxed);
+    }
+
+    // Does what is asked. False: stop.
+    fn commands(&mut self) -> bool {
+        for _ in 0..COMMANDS_MAX {
+            let Some(command) = self.lane.next() else { return true };
+            let now = Instant::now();
+            match command {
+                Command::Connect { room, participant, offer_sdp, reply } => {
+                    let answer = self.core.connect(now, room, participant, &offer_sdp);
+                    self.directory.connected(room, self.core.has_room(room));
+                    reply(answer);
+                }
+                Command::SetSending { room, participant, allowed } => {
+                    self.core.set_sending(now, room, participant, allowed);
+                }
+                Command::Disconnect { room, participant } => {
+                    self.core.disconnect(now, room, participant);
+                    self.directory.left(room, self.core.has_room(room));
+                }
+                Command::CloseRoom { room } => {
+                    self.core.close_room(now, room);
+                    self.directory.left(room, self.core.has_room(room));
+                }
+                Command::Stop => return false,
+            }
+        }
+        true
+    }
+
+    fn count(&self) {
+        let counters = self.core.counters();
+        self.totals.forwarded.store(counters.forwarded, Relaxed);
+        for (total, count) in self.totals.dropped.iter().zip(counters.dropped) {
+            total.store(count, Relaxed);
+        }
+        self.totals.rooms.store(self.core.rooms() as u64, Relaxed);
+        self.directory.set_load(self.index, self.core.participants());
+    }
+}
