@@ -38,9 +38,6 @@ impl std::fmt::Debug for Changes {
 #[error("a stored cell does not decode")]
 pub struct CellError;
 
-/// One recorded write: the key and, unless it was a deletion, the value.
-pub(crate) type Write = (Vec<u8>, Option<Zeroizing<Vec<u8>>>);
-
 #[derive(Default)]
 struct Inner {
     values: BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>,
@@ -101,29 +98,23 @@ impl Cells {
         self.0.borrow_mut().undo = None;
     }
 
-    /// Takes back what was written since [`Self::begin`] and returns it.
-    pub(crate) fn rollback(&self) -> Vec<Write> {
+    /// Takes back what was written since [`Self::begin`].
+    pub(crate) fn rollback(&self) {
         let mut inner = self.0.borrow_mut();
-        let mut writes = Vec::new();
         for (key, before) in inner.undo.take().unwrap_or_default() {
             if !before.changed {
                 inner.changed.remove(&key);
             }
-            let written = match before.value {
-                Some(value) => inner.values.insert(key.clone(), value),
+            match before.value {
+                Some(value) => inner.values.insert(key, value),
                 None => inner.values.remove(&key),
             };
-            writes.push((key, written));
         }
-        writes
     }
 
-    /// Performs writes that [`Self::rollback`] returned.
-    pub(crate) fn replay(&self, writes: Vec<Write>) {
-        let mut inner = self.0.borrow_mut();
-        for (key, value) in writes {
-            inner.set(key, value);
-        }
+    /// Every cell, for a device's state that is not in use yet.
+    pub(crate) fn all(&self) -> Vec<Cell> {
+        self.0.borrow().values.iter().map(|(key, value)| (key.clone(), value.to_vec())).collect()
     }
 
     pub(crate) fn put<V: Serialize + ?Sized>(&self, key: Vec<u8>, value: &V) -> Result<(), CellError> {
@@ -183,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollback_leaves_no_trace_and_can_be_replayed() {
+    fn a_rollback_leaves_no_trace() {
         let cells = Cells::load([(b"a".to_vec(), vec![1])]);
         cells.put_bytes(b"kept".to_vec(), vec![9]);
         cells.begin();
@@ -191,11 +182,10 @@ mod tests {
         cells.put_bytes(b"new".to_vec(), vec![3]);
         cells.put_bytes(b"kept".to_vec(), vec![8]);
         cells.delete(b"a");
-        let writes = cells.rollback();
+        cells.rollback();
         assert_eq!(cells.get_bytes(b"a").unwrap().as_slice(), [1]);
-        assert_eq!(cells.take_changes().put, vec![(b"kept".to_vec(), vec![9])]);
-        cells.replay(writes);
-        assert!(cells.get_bytes(b"a").is_none());
-        assert_eq!(cells.get_bytes(b"new").unwrap().as_slice(), [3]);
+        assert!(cells.get_bytes(b"new").is_none());
+        let changes = cells.take_changes();
+        assert_eq!((changes.put, changes.deleted), (vec![(b"kept".to_vec(), vec![9])], vec![]));
     }
 }

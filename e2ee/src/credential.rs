@@ -2,10 +2,10 @@
 use crate::error::Refusal;
 use openmls::prelude::{BasicCredential, Credential, LeafNode, Member as MlsMember};
 use prost::Message;
+use wardline_directory::Directory;
 use wardline_directory::key::PublicKey;
-use wardline_directory::{Directory, certificate};
 use wardline_protocol::limit::KEY_PACKAGE_BYTES_MAX;
-use wardline_protocol::wire::DeviceChain;
+use wardline_protocol::wire::{DeviceCertificateBody, DeviceChain};
 use wardline_protocol::{AccountId, DeviceId};
 
 /// A device and whose it is.
@@ -53,18 +53,25 @@ impl Claim {
     /// Reads a credential. The claim holds only together with a signature by the key of its first certificate, so a leaf with
     /// another signature key is refused here.
     pub(crate) fn read(credential: &Credential, signature_key: &[u8]) -> Result<Self, Refusal> {
+        let claim = Self::of_credential(credential)?;
+        if claim.public_key.as_bytes().as_slice() == signature_key { Ok(claim) } else { Err(Refusal::BadCredential) }
+    }
+
+    /// Reads the credential of a leaf that passed [`Self::read`] when it came in.
+    pub(crate) fn of_credential(credential: &Credential) -> Result<Self, Refusal> {
         let basic = BasicCredential::try_from(credential.clone()).map_err(|_| Refusal::BadCredential)?;
         if basic.identity().len() > KEY_PACKAGE_BYTES_MAX {
             return Err(Refusal::BadCredential);
         }
         let chain = DeviceChain::decode(basic.identity()).map_err(|_| Refusal::BadCredential)?;
         let own = chain.certificates.first().ok_or(Refusal::BadCredential)?;
-        let body = certificate::body(own).map_err(Refusal::Chain)?;
-        if body.public_key.as_bytes().as_slice() != signature_key {
-            return Err(Refusal::BadCredential);
-        }
-        let device = DeviceRef { account_id: body.account_id, device_id: body.device_id };
-        Ok(Self { device, public_key: body.public_key, chain })
+        // Not `certificate::body`, which checks that keys are points of the curve: a claim is read for every member at every commit.
+        let body = DeviceCertificateBody::decode(own.body.clone()).map_err(|_| Refusal::BadCredential)?;
+        let public_key = body.public_key.as_ref().try_into().map_err(|_| Refusal::BadCredential)?;
+        let account_id = AccountId::parse(&body.account_id).map_err(|_| Refusal::BadCredential)?;
+        let device_id = DeviceId::parse(&body.device_id).map_err(|_| Refusal::BadCredential)?;
+        let device = DeviceRef { account_id, device_id };
+        Ok(Self { device, public_key: PublicKey::from_bytes(public_key), chain })
     }
 
     pub(crate) fn of_leaf(leaf: &LeafNode) -> Result<Self, Refusal> {
@@ -79,7 +86,8 @@ impl Claim {
     pub(crate) fn verify(&self, directory: &Directory) -> Result<DeviceRef, Refusal> {
         let verified = directory.verify_chain(&self.chain).map_err(Refusal::Chain)?;
         let device = DeviceRef { account_id: verified.account_id, device_id: verified.device_id };
-        if device != self.device {
+        // The same bytes read by two decoders: they must agree.
+        if device != self.device || verified.public_key != self.public_key {
             return Err(Refusal::BadCredential);
         }
         Ok(device)
@@ -89,9 +97,4 @@ impl Claim {
 /// The members of a tree, unverified, in leaf order.
 pub(crate) fn members(tree: impl Iterator<Item = MlsMember>) -> Result<Vec<Member>, Refusal> {
     tree.map(|member| Ok(Member::new(member.index.u32(), &Claim::of_member(&member)?))).collect()
-}
-
-/// The public key of a leaf whose signatures were checked already.
-pub(crate) fn public_key(bytes: &[u8]) -> Option<PublicKey> {
-    PublicKey::parse(bytes).ok()
 }

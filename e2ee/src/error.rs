@@ -113,9 +113,9 @@ pub enum JoinError {
     /// This device is a member already, in this epoch or a later one.
     #[error("this device is a member already")]
     AlreadyJoined,
-    /// A join waits for the node's answer.
-    #[error("a join is pending")]
-    Pending,
+    /// No join waits for the node's answer.
+    #[error("no join is pending")]
+    NotPending,
     /// The GroupInfo is older than what this device was told, or of another history: the node holds something back.
     #[error("the node's GroupInfo is older than what this device knows")]
     BelowFloor,

@@ -12,6 +12,7 @@ mod codec;
 mod credential;
 mod engine;
 mod error;
+mod facts;
 mod header;
 mod identity;
 pub mod media;

@@ -4,7 +4,7 @@ use crate::roster;
 use crate::suite::Suite;
 use openmls::prelude::{
     BasicCredential, Capabilities, CredentialType, Extension, ExtensionType, Extensions, ExternalSender, GroupContext,
-    Lifetime, MlsGroupJoinConfig, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProtocolVersion, RequiredCapabilitiesExtension,
+    Lifetime, MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProtocolVersion, RequiredCapabilitiesExtension,
     SenderRatchetConfiguration,
 };
 use std::collections::BTreeSet;
@@ -30,8 +30,26 @@ pub(crate) fn join_config() -> MlsGroupJoinConfig {
         .padding_size(PADDING_BYTES)
         .max_past_epochs(PAST_EPOCHS)
         .use_ratchet_tree_extension(false)
-        .sender_ratchet_configuration(SenderRatchetConfiguration::new(OUT_OF_ORDER_MAX, FORWARD_DISTANCE_MAX))
+        .sender_ratchet_configuration(sender_ratchet())
         .build()
+}
+
+pub(crate) fn create_config(suite: Suite, extensions: Extensions<GroupContext>) -> MlsGroupCreateConfig {
+    MlsGroupCreateConfig::builder()
+        .ciphersuite(suite.ciphersuite())
+        .capabilities(capabilities(suite))
+        .lifetime(lifetime())
+        .with_group_context_extensions(extensions)
+        .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
+        .padding_size(PADDING_BYTES)
+        .max_past_epochs(PAST_EPOCHS)
+        .use_ratchet_tree_extension(false)
+        .sender_ratchet_configuration(sender_ratchet())
+        .build()
+}
+
+fn sender_ratchet() -> SenderRatchetConfiguration {
+    SenderRatchetConfiguration::new(OUT_OF_ORDER_MAX, FORWARD_DISTANCE_MAX)
 }
 
 /// A lifetime is checked again whenever an old Add is replayed, so it never ends; the node retires key packages by its own rules.
@@ -48,7 +66,7 @@ pub(crate) fn capabilities(suite: Suite) -> Capabilities {
     Capabilities::builder()
         .versions(vec![ProtocolVersion::Mls10])
         .ciphersuites(vec![suite.ciphersuite()])
-        .extensions(vec![ExtensionType::Unknown(roster::EXTENSION_TYPE)])
+        .extensions(vec![ExtensionType::LastResort, ExtensionType::Unknown(roster::EXTENSION_TYPE)])
         .proposals(vec![])
         .credentials(vec![CredentialType::Basic])
         .build()
@@ -70,11 +88,6 @@ pub(crate) fn proposers(directory: &Directory) -> Vec<ExternalSender> {
     let keys: BTreeSet<_> =
         directory.nodes().filter(|node| !node.deleted).map(|node| node.proposer_public_key).collect();
     keys.iter().map(external_sender).collect()
-}
-
-/// Whether the directory knows a node by this key, now or in the past: the log may be older than the directory.
-pub(crate) fn is_known_proposer(sender: &ExternalSender, directory: &Directory) -> bool {
-    directory.nodes().any(|node| external_sender(&node.proposer_public_key) == *sender)
 }
 
 /// The external senders of a group context.

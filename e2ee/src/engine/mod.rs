@@ -7,7 +7,7 @@
 //! Absent on purpose: I/O, clocks, the order of the log, retries. Those are the caller's.
 
 mod commit;
-mod config;
+pub(crate) mod config;
 mod join;
 mod message;
 mod process;
