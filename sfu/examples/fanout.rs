@@ -28,7 +28,8 @@ impl Device {
         let mut peer = Peer::new(Instant::now(), socket.local_addr().unwrap());
         let offer = peer.call_offer(Instant::now());
         let (reply, answer) = channel();
-        sfu.connect(ROOM, ParticipantId::from_bytes([n; 16]), offer, move |result| reply.send(result).unwrap()).unwrap();
+        sfu.connect(ROOM, ParticipantId::from_bytes([n; 16]), offer, move |result| reply.send(result).unwrap())
+            .unwrap();
         peer.answer(Instant::now(), &answer.recv().unwrap().unwrap());
         Self { peer, socket }
     }

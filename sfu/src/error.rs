@@ -9,7 +9,9 @@ pub enum StartError {
     #[error("sfu configuration: {0}")]
     Config(String),
     /// A shard's address cannot be bound.
-    #[error("sfu: cannot listen on UDP {address}: {source}. Set `bind` to an address of this host and a free port, one per shard")]
+    #[error(
+        "sfu: cannot listen on UDP {address}: {source}. Set `bind` to an address of this host and a free port, one per shard"
+    )]
     Bind {
         /// The server's own address.
         address: SocketAddr,

@@ -9,7 +9,7 @@ use str0m::crypto::dtls::DtlsCert;
 use str0m::format::PayloadParams;
 use str0m::media::{KeyframeRequestKind, Media, Mid};
 use str0m::net::{Receive, Transmit};
-use str0m::rtp::{RtpPacket, RtpWrite};
+use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig, RtcError};
 
 /// How often a due timer is served within one call, before it has to wait for [`TIMER_STEP`]: no bug in a timer can hold the shard.
@@ -21,8 +21,8 @@ const VIDEO_RESEND_PACKETS: usize = 512;
 
 /// What can be done to a session.
 pub(super) enum Mutation<'a> {
-    /// A datagram came.
-    Receive(Receive<'a>),
+    /// A datagram came. With the SSRC when it is RTP.
+    Receive(Receive<'a>, Option<Ssrc>),
     /// Time passed.
     Timeout,
     /// An offer of the participant, its first or a further one.
@@ -69,6 +69,8 @@ pub(super) struct Dead;
 pub(super) struct Driver {
     rtc: Rtc,
     timeout: Instant,
+    // The authenticated stream of each line.
+    streams: Vec<(Mid, Ssrc)>,
 }
 
 impl Driver {
@@ -85,7 +87,7 @@ impl Driver {
             .enable_vp8(true)
             .enable_h264(true)
             .build(now);
-        let mut driver = Self { rtc, timeout: now };
+        let mut driver = Self { rtc, timeout: now, streams: Vec::new() };
         let mut outcome = Outcome::default();
         for candidate in candidates {
             driver.rtc.add_local_candidate(candidate.clone());
@@ -99,8 +101,13 @@ impl Driver {
         // A panic in a parser of what participants send must cost this participant alone. Its session is dropped afterwards,
         // so no broken state is seen again.
         let done = catch_unwind(AssertUnwindSafe(|| {
+            let newcomer = self.newcomer(&mutation);
             self.mutate(now, mutation, outcome)?;
-            self.settle(now, outcome)
+            self.settle(now, outcome)?;
+            match newcomer {
+                Some(ssrc) if outcome.packets.is_empty() => self.evict(now, ssrc, outcome),
+                _ => Ok(()),
+            }
         }));
         match done {
             Ok(Ok(())) if self.rtc.is_alive() => Ok(()),
@@ -110,7 +117,7 @@ impl Driver {
 
     fn mutate(&mut self, now: Instant, mutation: Mutation<'_>, outcome: &mut Outcome) -> Result<(), RtcError> {
         match mutation {
-            Mutation::Receive(receive) => self.rtc.handle_input(Input::Receive(now, receive)),
+            Mutation::Receive(receive, _) => self.rtc.handle_input(Input::Receive(now, receive)),
             Mutation::Timeout => self.rtc.handle_input(Input::Timeout(now)),
             Mutation::Offer(offer) => {
                 outcome.answer = Some(self.rtc.sdp_api().accept_offer(offer)?);
@@ -129,6 +136,37 @@ impl Driver {
                 Ok(())
             }
             Mutation::Close => self.rtc.close(),
+        }
+    }
+
+    // The SSRC of a packet that would be the first of its stream.
+    fn newcomer(&mut self, mutation: &Mutation<'_>) -> Option<Ssrc> {
+        let Mutation::Receive(_, Some(ssrc)) = mutation else { return None };
+        let known = self.streams.iter().any(|(_, stream)| stream == ssrc);
+        (!known && self.rtc.direct_api().stream_rx(ssrc).is_none()).then_some(*ssrc)
+    }
+
+    // str0m binds an SSRC to the line that a packet names before it has authenticated the packet: one forged datagram would
+    // take the line from the genuine stream for good, and many would fill the memory. When no packet came of it, undo that.
+    fn evict(&mut self, now: Instant, ssrc: Ssrc, outcome: &mut Outcome) -> Result<(), RtcError> {
+        let Some(forged) = self.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.rtx()) else { return Ok(()) };
+        self.rtc.direct_api().remove_stream_rx(ssrc);
+        self.settle(now, outcome)?;
+        for (mid, genuine) in self.streams.clone() {
+            let Some(audio) = self.rtc.media(mid).map(|media| media.kind().is_audio()) else { continue };
+            if self.rtc.direct_api().stream_rx(&genuine).is_none() {
+                let mut direct = self.rtc.direct_api();
+                direct.expect_stream_rx(genuine, forged, mid, None).suppress_nack(audio);
+                self.settle(now, outcome)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn authenticated(&mut self, mid: Mid, ssrc: Ssrc) {
+        match self.streams.iter_mut().find(|(line, _)| *line == mid) {
+            Some((_, stream)) => *stream = ssrc,
+            None => self.streams.push((mid, ssrc)),
         }
     }
 
@@ -153,6 +191,7 @@ impl Driver {
                 Output::Event(Event::RtpPacket(packet)) => {
                     let ssrc = packet.header.ssrc;
                     if let Some(mid) = self.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.mid()) {
+                        self.authenticated(mid, ssrc);
                         outcome.packets.push((mid, packet));
                     }
                 }

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use str0m::Candidate;
 use str0m::crypto::dtls::DtlsCert;
 use str0m::net::{Protocol, Receive};
+use str0m::rtp::Ssrc;
 
 pub(crate) use places::Place;
 
@@ -118,9 +119,10 @@ impl Core {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let certificate = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().ok_or_else(|| {
-            StartError::System { doing: "making a DTLS certificate", source: std::io::ErrorKind::Other.into() }
-        })?;
+        let certificate =
+            str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().ok_or_else(|| {
+                StartError::System { doing: "making a DTLS certificate", source: std::io::ErrorKind::Other.into() }
+            })?;
         Ok(Self {
             config,
             candidates,
@@ -153,7 +155,7 @@ impl Core {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
             return self.drop_packet(DropCause::Malformed);
         };
-        self.drive(now, place, Mutation::Receive(receive));
+        self.drive(now, place, Mutation::Receive(receive, rtp_ssrc(datagram)));
         // str0m answers a check only when its integrity is right: so this is the participant, and its address.
         if is_stun && self.outcome.transmits.iter().any(|t| t.destination == source && stun::is_stun(&t.contents)) {
             self.heard(now, place);
@@ -216,9 +218,8 @@ impl Core {
             return Err(ConnectError::RoomFull);
         }
         self.outcome.clear();
-        let connection =
-            Connection::new(now, self.certificate.clone(), &self.candidates, offer, &mut self.outcome)
-                .map_err(|_| ConnectError::Offer)?;
+        let connection = Connection::new(now, self.certificate.clone(), &self.candidates, offer, &mut self.outcome)
+            .map_err(|_| ConnectError::Offer)?;
         if connection.lines.is_empty() {
             return Err(ConnectError::NoMedia);
         }
@@ -341,4 +342,11 @@ impl Core {
             self.timers.push(due, place);
         }
     }
+}
+
+// The SSRC of a datagram when it is RTP: by the first byte (RFC 7983 section 7), and not RTCP by the second (RFC 5761 section 4).
+fn rtp_ssrc(datagram: &[u8]) -> Option<Ssrc> {
+    let [first, second, _, _, _, _, _, _, a, b, c, d, ..] = *datagram else { return None };
+    let is_rtp = (128..192).contains(&first) && !(64..96).contains(&(second & 0x7f));
+    is_rtp.then(|| Ssrc::from(u32::from_be_bytes([a, b, c, d])))
 }

@@ -9,11 +9,18 @@ pub(super) fn check(config: &Config) -> Result<(), StartError> {
         return wrong("`shards` is 0: set it to 1 or to the number of cores for media".into());
     }
     if config.bind.len() != config.shards {
-        return wrong(format!("`bind` has {} addresses for {} shards: give one per shard", config.bind.len(), config.shards));
+        return wrong(format!(
+            "`bind` has {} addresses for {} shards: give one per shard",
+            config.bind.len(),
+            config.shards
+        ));
     }
     if !config.advertised.is_empty() && config.advertised.len() != config.shards {
         let given = config.advertised.len();
-        return wrong(format!("`advertised` has {given} addresses for {} shards: give one per shard, or none", config.shards));
+        return wrong(format!(
+            "`advertised` has {given} addresses for {} shards: give one per shard, or none",
+            config.shards
+        ));
     }
     if config.room_participants_max < 2 {
         return wrong("`room_participants_max` is below 2: nobody could be called".into());
@@ -60,13 +67,19 @@ fn reachable(ip: IpAddr) -> bool {
 fn check_advertised(bound: SocketAddr, address: SocketAddr) -> Result<(), StartError> {
     let refuse = |reason| Err(StartError::Advertised { address, reason });
     if address.ip().is_unspecified() {
-        return refuse("0.0.0.0 is no destination. Set `advertised` to the address that clients reach this host on, or leave it empty");
+        return refuse(
+            "0.0.0.0 is no destination. Set `advertised` to the address that clients reach this host on, or leave it empty",
+        );
     }
     if !reachable(address.ip()) {
-        return refuse("link-local, broadcast and multicast addresses cannot be reached by clients. Set `advertised` to a host address");
+        return refuse(
+            "link-local, broadcast and multicast addresses cannot be reached by clients. Set `advertised` to a host address",
+        );
     }
     if address.port() == 0 {
-        return refuse("port 0 is no destination. Set the port of `advertised` to the one that is forwarded to this shard");
+        return refuse(
+            "port 0 is no destination. Set the port of `advertised` to the one that is forwarded to this shard",
+        );
     }
     if address.is_ipv4() != bound.is_ipv4() {
         return refuse("it is of another IP version than `bind`. Set both to IPv4 or both to IPv6");
@@ -77,7 +90,9 @@ fn check_advertised(bound: SocketAddr, address: SocketAddr) -> Result<(), StartE
         return refuse("it is an address of this host, but the port is not the one in `bind`. Make the ports equal");
     }
     if own && !bound.ip().is_unspecified() && bound.ip() != address.ip() {
-        return refuse("it is an address of this host, but `bind` listens on another one. Make them equal, or bind 0.0.0.0");
+        return refuse(
+            "it is an address of this host, but `bind` listens on another one. Make them equal, or bind 0.0.0.0",
+        );
     }
     Ok(())
 }
@@ -93,7 +108,9 @@ mod tests {
     #[test]
     fn a_wrong_address_is_refused_with_the_fix() {
         let bound = address("127.0.0.1:7000");
-        for wrong in ["0.0.0.0:7000", "224.0.0.1:7000", "169.254.1.1:7000", "127.0.0.1:0", "[::1]:7000", "127.0.0.1:7001"] {
+        for wrong in
+            ["0.0.0.0:7000", "224.0.0.1:7000", "169.254.1.1:7000", "127.0.0.1:0", "[::1]:7000", "127.0.0.1:7001"]
+        {
             let error = advertised(bound, Some(address(wrong))).unwrap_err().to_string();
             assert!(error.contains(wrong) && (error.contains("Set") || error.contains("Make")), "{error}");
         }

@@ -27,7 +27,8 @@ impl Directory {
     pub(super) fn connecting(&self, room: RoomId) -> usize {
         let mut rooms = self.rooms();
         let per_shard = |shard| {
-            let on_their_way: usize = rooms.values().filter(|home| home.shard == shard).map(|home| home.connecting).sum();
+            let on_their_way: usize =
+                rooms.values().filter(|home| home.shard == shard).map(|home| home.connecting).sum();
             self.loads.get(shard).map_or(usize::MAX, |load| load.load(Relaxed) + on_their_way)
         };
         let shard = match rooms.get(&room) {

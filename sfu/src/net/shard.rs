@@ -2,8 +2,8 @@
 use super::lane::{Command, Lane};
 use super::socket::{Received, Socket};
 use super::{Directory, Totals};
-use crate::core::{Core, Output, Transmit};
 use crate::Event;
+use crate::core::{Core, Output, Transmit};
 use mio::{Events, Interest, Poll, Token};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -47,7 +47,8 @@ fn a_bad_network_loses_packets_and_nothing_else() {
             assert!(reordered > 0, "the network reorders");
             for h in heard {
                 let said: u64 = payloads(std::slice::from_ref(h))[0].rsplit(':').next().unwrap().parse().unwrap();
-                let (first, first_said) = (heard[0].seq, payloads(&heard[..1])[0].rsplit(':').next().unwrap().parse::<u64>().unwrap());
+                let (first, first_said) =
+                    (heard[0].seq, payloads(&heard[..1])[0].rsplit(':').next().unwrap().parse::<u64>().unwrap());
                 assert_eq!(h.seq.wrapping_sub(first), said.wrapping_sub(first_said), "numbers keep their distance");
             }
         }

@@ -67,6 +67,9 @@ fn no_address_of_a_participant_reaches_the_log() {
     sfu.shutdown();
     let logged = everything.0.lock().unwrap().clone();
     for address in addresses {
-        assert!(!logged.contains(&address.port().to_string()) && !logged.contains(&address.ip().to_string()), "{logged}");
+        assert!(
+            !logged.contains(&address.port().to_string()) && !logged.contains(&address.ip().to_string()),
+            "{logged}"
+        );
     }
 }

@@ -73,7 +73,10 @@ fn offers_that_cannot_be_answered_are_refused() {
     assert_eq!(connect(&offer.replace("opus/48000/2", "speex/8000")), Err(ConnectError::NoMedia));
     let many = offer.clone() + &"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(200);
     assert_eq!(connect(&many), Err(ConnectError::TooManyLines));
-    assert_eq!(connect(&(offer.clone() + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n")), Err(ConnectError::Offer));
+    assert_eq!(
+        connect(&(offer.clone() + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n")),
+        Err(ConnectError::Offer)
+    );
     assert_eq!(world.core.participants(), 0);
     assert!(world.core.connect(now, ROOM, participant(1), &offer).is_ok());
 }

@@ -28,8 +28,7 @@ fn lost_video_packets_are_sent_again() {
     }
     world.run(Duration::from_secs(1));
     let video = world.peers[1].lines[1];
-    let heard: HashSet<_> =
-        world.peers[1].heard.iter().filter(|h| h.mid == video).map(|h| h.payload.clone()).collect();
+    let heard: HashSet<_> = world.peers[1].heard.iter().filter(|h| h.mid == video).map(|h| h.payload.clone()).collect();
     // About 6 % were lost on the way; the last few may be without a later one that shows the gap.
     assert!(heard.len() >= 395, "{}", heard.len());
 }

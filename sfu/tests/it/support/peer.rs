@@ -79,9 +79,6 @@ impl Peer {
         change.ice_restart(false);
         let (offer, pending) = change.apply().unwrap();
         self.pending = Some(pending);
-        let candidate = Candidate::host(self.address, Protocol::Udp).unwrap();
-        self.drain(now);
-        self.rtc.add_local_candidate(candidate);
         self.drain(now);
         offer.to_sdp_string()
     }
@@ -89,6 +86,9 @@ impl Peer {
     pub fn answer(&mut self, now: Instant, answer: &str) {
         let answer = SdpAnswer::from_sdp_string(answer).unwrap();
         self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), answer).unwrap();
+        self.drain(now);
+        // A restart begins without candidates; otherwise it is there already.
+        self.rtc.add_local_candidate(Candidate::host(self.address, Protocol::Udp).unwrap());
         self.drain(now);
     }
 
@@ -119,7 +119,8 @@ impl Peer {
         let pts = self.rtc.media(mid).unwrap().remote_pts().to_vec();
         let extensions = ExtensionValues { audio_level: Some(-30), voice_activity: Some(true), ..Default::default() };
         let video = self.rtc.media(mid).unwrap().kind().is_video();
-        let write = RtpWrite::new(pts[0], SeqNo::from(self.seq), self.time, now, payload).ext_vals(extensions).nackable(video);
+        let write =
+            RtpWrite::new(pts[0], SeqNo::from(self.seq), self.time, now, payload).ext_vals(extensions).nackable(video);
         self.rtc.direct_api().stream_tx_by_mid(mid, None).unwrap().write_rtp(write);
         self.drain(now);
     }
