@@ -113,6 +113,9 @@ pub enum JoinError {
     /// This device is a member already, in this epoch or a later one.
     #[error("this device is a member already")]
     AlreadyJoined,
+    /// A join waits for the node's answer: confirm or abandon it first.
+    #[error("a join is pending")]
+    Pending,
     /// No join waits for the node's answer.
     #[error("no join is pending")]
     NotPending,

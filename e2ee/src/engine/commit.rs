@@ -1,14 +1,13 @@
 //! Making conversations, key packages and commits.
 use super::{Engine, config, group_id, join, mls, process};
+use crate::cells::CellError;
 use crate::codec::{self, NotDecodable};
 use crate::credential::{self, Claim};
 use crate::error::{EngineError, ProcessError, Refusal};
 use crate::facts::{self, Facts};
 use crate::storage::Provider;
 use crate::{roster, rules};
-use openmls::prelude::{
-    Extensions, GroupContext, KeyPackage, LeafNodeIndex, MlsGroup, ProtocolVersion, Sender,
-};
+use openmls::prelude::{Extensions, GroupContext, KeyPackage, LeafNodeIndex, MlsGroup, ProtocolVersion, Sender};
 use openmls_traits::OpenMlsProvider;
 use std::collections::BTreeSet;
 use wardline_directory::Directory;
@@ -70,13 +69,19 @@ impl Engine {
             .leaf_node_capabilities(config::capabilities(self.suite));
         let builder = if last_resort { builder.mark_as_last_resort() } else { builder };
         let credential = self.identity.credential_with_key();
-        let bundle = builder.build(self.suite.ciphersuite(), &self.provider, &self.identity, credential).map_err(mls)?;
+        let bundle =
+            builder.build(self.suite.ciphersuite(), &self.provider, &self.identity, credential).map_err(mls)?;
         Ok(codec::encode(&bundle.into_key_package().into())?)
     }
 
     /// Creates a conversation whose only member is this device. The directory's nodes become its external senders. Errors with
     /// `AlreadyExists`, or `Forbidden` when the roster is not well-formed or lacks this account.
-    pub fn create(&mut self, id: ConversationId, roster: Roster, directory: &Directory) -> Result<Created, EngineError> {
+    pub fn create(
+        &mut self,
+        id: ConversationId,
+        roster: Roster,
+        directory: &Directory,
+    ) -> Result<Created, EngineError> {
         roster::check(&roster)?;
         if !roster::contains(&roster, self.account_id()) {
             return Err(Refusal::NotOnRoster.into());
@@ -88,14 +93,20 @@ impl Engine {
         self.atomically(id, |engine| engine.create_group(id, extensions))
     }
 
-    fn create_group(&mut self, id: ConversationId, extensions: Extensions<GroupContext>) -> Result<Created, EngineError> {
+    fn create_group(
+        &mut self,
+        id: ConversationId,
+        extensions: Extensions<GroupContext>,
+    ) -> Result<Created, EngineError> {
         let config = config::create_config(self.suite, extensions);
         let credential = self.identity.credential_with_key();
         let group = MlsGroup::new_with_group_id(&self.provider, &self.identity, &config, group_id(id), credential);
         let group = group.map_err(mls)?;
         let info = group.export_group_info(self.provider.crypto(), &self.identity, false).map_err(mls)?;
-        let created =
-            Created { group_info: codec::encode(&info)?, ratchet_tree: codec::encode_tree(&group.export_ratchet_tree())? };
+        let created = Created {
+            group_info: codec::encode(&info)?,
+            ratchet_tree: codec::encode_tree(&group.export_ratchet_tree())?,
+        };
         self.groups.insert(id, group);
         Ok(created)
     }
@@ -182,7 +193,7 @@ impl Engine {
         self.groups.get(&id).is_some_and(|group| group.pending_commit().is_some())
     }
 
-    pub(super) fn has_pending_join(&self, id: ConversationId) -> Result<bool, EngineError> {
+    pub(super) fn has_pending_join(&self, id: ConversationId) -> Result<bool, CellError> {
         Ok(self.provider.cells.get_bytes(&join::pending_key(id)?).is_some())
     }
 }
@@ -208,7 +219,11 @@ fn added_key_package(
 }
 
 /// The leaves of devices to remove, without those that the node's proposals remove.
-fn leaves_of(group: &MlsGroup, devices: &[DeviceId], proposed: &BTreeSet<u32>) -> Result<Vec<LeafNodeIndex>, EngineError> {
+fn leaves_of(
+    group: &MlsGroup,
+    devices: &[DeviceId],
+    proposed: &BTreeSet<u32>,
+) -> Result<Vec<LeafNodeIndex>, EngineError> {
     let members = credential::members(group.public_group().members())?;
     let leaves = devices.iter().map(|device| {
         let member = members.iter().find(|member| member.device_id == *device);

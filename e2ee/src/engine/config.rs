@@ -4,8 +4,8 @@ use crate::roster;
 use crate::suite::Suite;
 use openmls::prelude::{
     BasicCredential, Capabilities, CredentialType, Extension, ExtensionType, Extensions, ExternalSender, GroupContext,
-    Lifetime, MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProtocolVersion, RequiredCapabilitiesExtension,
-    SenderRatchetConfiguration,
+    Lifetime, MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProtocolVersion,
+    RequiredCapabilitiesExtension, SenderRatchetConfiguration,
 };
 use std::collections::BTreeSet;
 use wardline_directory::Directory;

@@ -102,9 +102,9 @@ impl Engine {
 
     /// Makes an external commit that joins this device, and takes its earlier leaf out when there is one (heals). Pending until
     /// [`Engine::confirm_join`], [`Engine::abandon_join`], or [`Engine::process_commit`] meets it in the log; a conversation that is
-    /// there already stays in use until then. A join that was pending is replaced.
+    /// there already stays in use until then.
     ///
-    /// Errors with `BelowFloor` when the GroupInfo is older than `floor`, or of its epoch and of another history as far as this device
+    /// Errors with `Pending` when there is one, and with `BelowFloor` when the GroupInfo is older than `floor`, or of its epoch and of another history as far as this device
     /// can tell: only when it still holds the conversation in that very epoch.
     pub fn join_external(
         &mut self,
@@ -115,6 +115,9 @@ impl Engine {
         directory: &Directory,
         now_ms: u64,
     ) -> Result<PendingJoin, JoinError> {
+        if self.has_pending_join(id)? {
+            return Err(JoinError::Pending);
+        }
         let info = codec::group_info(group_info)?;
         let tree = codec::ratchet_tree(ratchet_tree)?;
         if *info.group_id() != group_id(id) {

@@ -2,6 +2,7 @@
 //!
 //! It reports facts and refuses what is not valid MLS; who may do what is the plane's to judge, chains included.
 
+mod nowhere;
 mod view;
 
 use crate::credential::Member;
@@ -43,6 +44,7 @@ pub enum Refused {
 pub struct Staged {
     pub(crate) commit: Box<openmls::prelude::StagedCommit>,
     pub(crate) group_info: Vec<u8>,
+    pub(crate) members: Vec<Member>,
     /// Who made it.
     pub committer: Committer,
     /// Devices that join, at their new leaves; an external joiner included.
