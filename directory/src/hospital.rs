@@ -133,6 +133,21 @@ impl Hospital {
         self.push(statement::next(&self.directory, content, now_ms, &self.operational))
     }
 
+    /// Takes in statements that follow the newest one, signed elsewhere with the same key. All or none.
+    ///
+    /// Errors with `WrongKey` when they replace the operational key: this one signs nothing more then.
+    pub fn take_in(&mut self, statements: &[wire::Statement]) -> Result<(), Refusal> {
+        self.all_or_none(|hospital| {
+            for statement in statements {
+                hospital.push(statement.clone())?;
+            }
+            match hospital.directory.operational_key() == Some(hospital.operational.public()) {
+                true => Ok(()),
+                false => Err(Refusal::WrongKey),
+            }
+        })
+    }
+
     fn push(&mut self, statement: wire::Statement) -> Result<(), Refusal> {
         self.directory.apply(&statement)?;
         self.statements.push(statement);

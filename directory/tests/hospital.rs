@@ -105,6 +105,19 @@ fn the_root_hands_the_chain_to_a_new_key() {
 }
 
 #[test]
+fn statements_from_elsewhere_are_taken_in_unless_the_key_was_replaced() {
+    let mut here = hospital();
+    let mut there = hospital();
+    there.add_group("Ward", NOW_MS).unwrap();
+    here.take_in(there.statements_after(1)).unwrap();
+    assert_eq!(snapshot(here.directory()), snapshot(there.directory()));
+    assert_eq!(here.take_in(there.statements_after(1)), Err(Refusal::OutOfOrder { expected: 3 }));
+    let replaced = Hospital::take_over(&root(), OperationalKey::from_seed([3; 32]), there.statements(), NOW_MS).unwrap();
+    assert_eq!(here.take_in(replaced.statements_after(2)), Err(Refusal::WrongKey));
+    assert_eq!(here.statements().len(), 2, "all or none");
+}
+
+#[test]
 fn nobody_is_named_in_debug() {
     let mut hospital = hospital();
     let person = Person::internal("canary", "Canary Name", "canary role");
