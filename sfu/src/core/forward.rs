@@ -1,8 +1,8 @@
 //! What becomes of a session's outcome: datagrams, events, and packets forwarded to the others of the room.
 use super::driver::Mutation;
 use super::line::{self, Refused};
-use super::room::{Source, Track};
-use super::{CONSENT, Core, Output, Place, Transmit};
+use super::room::{Connection, Source, Track};
+use super::{CONSENT, Core, LOST_AFTER, Output, Place, Transmit, stun};
 use crate::{DropCause, Event};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -69,17 +69,33 @@ impl Core {
         }
     }
 
-    /// Notes where a participant was heard from.
-    pub(super) fn learn_address(&mut self, place: Place, address: SocketAddr) {
-        if self.addresses.get(&address) == Some(&place) {
+    /// Whether a check looks recorded and sent again by somebody else. Checks carry no time and no counter, so the integrity of a
+    /// recorded one is right, and str0m would send the participant's media to wherever it seems to come from.
+    pub(super) fn is_replay(&self, now: Instant, place: Place, source: SocketAddr, datagram: &[u8]) -> bool {
+        let Some(connection) = self.places.connection(place) else { return false };
+        let recent = |holder: &Connection| now.saturating_duration_since(holder.heard_at) < LOST_AFTER;
+        let holder = self.addresses.get(&source).filter(|holder| **holder != place);
+        // Nobody moves to where another participant is being heard.
+        holder.and_then(|holder| self.places.connection(*holder)).is_some_and(recent)
+            || stun::transaction(datagram)
+                .is_some_and(|transaction| connection.checked_from_elsewhere(transaction, source))
+    }
+
+    /// Notes where a participant was heard from, and by which check.
+    pub(super) fn learn_address(&mut self, place: Place, address: SocketAddr, check: Option<stun::Transaction>) {
+        let known = self.addresses.get(&address) == Some(&place);
+        let Some(connection) = self.places.connection_mut(place) else { return };
+        if let Some(check) = check {
+            connection.note_check(check, address);
+        }
+        if known {
             return;
         }
-        let Some(connection) = self.places.connection_mut(place) else { return };
         let forgotten = connection.learn(address);
         if let Some(forgotten) = forgotten.filter(|f| self.addresses.get(f) == Some(&place)) {
             self.addresses.remove(&forgotten);
         }
-        // Another's before: a network gave the address to somebody else, who has just proved to be there.
+        // A silent holder's before: a network gave the address to somebody else, who has just proved to be there.
         self.addresses.insert(address, place);
     }
 

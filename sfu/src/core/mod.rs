@@ -152,6 +152,9 @@ impl Core {
             self.addresses.get(&source)
         };
         let Some(place) = place.copied() else { return self.drop_packet(DropCause::UnknownSource) };
+        if is_stun && self.is_replay(now, place, source, datagram) {
+            return self.drop_packet(DropCause::Stale);
+        }
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
             return self.drop_packet(DropCause::Malformed);
         };
@@ -159,7 +162,7 @@ impl Core {
         // str0m answers a check only when its integrity is right: so this is the participant, and its address.
         if is_stun && self.outcome.transmits.iter().any(|t| t.destination == source && stun::is_stun(&t.contents)) {
             self.heard(now, place);
-            self.learn_address(place, source);
+            self.learn_address(place, source, stun::transaction(datagram));
         }
         self.finish(now, place);
     }

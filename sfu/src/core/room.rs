@@ -2,8 +2,10 @@
 use super::driver::{Dead, Driver, Mutation, Outcome};
 use super::line::{self, Line};
 use super::sdp::{self, Offer, SessionMark};
+use super::stun::Transaction;
 use super::{CONNECT_WITHIN, LOST_AFTER, Place as Key};
 use crate::{ParticipantId, RoomId};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::Candidate;
@@ -14,6 +16,9 @@ use str0m::rtp::{RtpPacket, Ssrc};
 
 /// Addresses that one connection is known by; the oldest is forgotten. A participant has a few networks, and each a few pairs.
 const ADDRESSES_MAX: usize = 8;
+
+/// Checks that are remembered, so that recorded ones are known: at one every 2 s, the last 8 minutes.
+const CHECKS_MAX: usize = 256;
 
 /// Incoming SSRCs that are told apart; the oldest is forgotten.
 const TRACKS_MAX: usize = 32;
@@ -83,6 +88,7 @@ pub(super) struct Connection {
     pub(super) mark: SessionMark,
     pub(super) ufrag: String,
     pub(super) addresses: Vec<SocketAddr>,
+    checks: VecDeque<(Transaction, SocketAddr)>,
     pub(super) lines: Vec<Line>,
     tracks: Vec<Track>,
     pub(super) connected: bool,
@@ -109,6 +115,7 @@ impl Connection {
             mark: offer.session,
             ufrag,
             addresses: Vec::new(),
+            checks: VecDeque::new(),
             lines: Vec::new(),
             tracks: Vec::new(),
             connected: false,
@@ -158,6 +165,19 @@ impl Connection {
         let forgotten = (self.addresses.len() >= ADDRESSES_MAX).then(|| self.addresses.remove(0));
         self.addresses.push(address);
         forgotten
+    }
+
+    /// Whether this check came before, from another address.
+    pub(super) fn checked_from_elsewhere(&self, check: Transaction, source: SocketAddr) -> bool {
+        self.checks.iter().any(|(known, from)| *known == check && *from != source)
+    }
+
+    /// Remembers a check that was answered.
+    pub(super) fn note_check(&mut self, check: Transaction, source: SocketAddr) {
+        if self.checks.len() >= CHECKS_MAX {
+            self.checks.pop_front();
+        }
+        self.checks.push_back((check, source));
     }
 
     /// The track that a packet belongs to. `next_serial` numbers a new one.

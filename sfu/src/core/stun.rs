@@ -9,6 +9,14 @@ pub(super) fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| *first < 4)
 }
 
+/// Names one check.
+pub(super) type Transaction = [u8; 12];
+
+/// The transaction id of a STUN message (RFC 8489 section 5).
+pub(super) fn transaction(datagram: &[u8]) -> Option<Transaction> {
+    datagram.get(8..HEADER_BYTES)?.try_into().ok()
+}
+
 /// The part of the USERNAME before the colon: the receiver's name (RFC 8445 section 7.2.2). `None` when there is none.
 pub(super) fn receiver(datagram: &[u8]) -> Option<&str> {
     let (header, mut rest) = datagram.split_at_checked(HEADER_BYTES)?;
