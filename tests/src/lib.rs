@@ -1,1 +1,9 @@
-//! What the end-to-end stories and fault tests share.
+//! What the stories, the fault tests and the rules of the house share.
+//!
+//! Absent on purpose: anything that a program of the product could use, and stand-ins for parts that a user would have.
+
+pub mod canary;
+pub mod memory;
+pub mod program;
+pub mod unsynced;
+pub mod workspace;
