@@ -1,0 +1,282 @@
+//! A running node: it starts everything, keeps the plane alive over storage failures, and ends everything in order.
+pub mod clock;
+mod plane;
+mod supervise;
+
+pub use plane::{READS_MAX, SHUTDOWN_MAX, STORE_QUEUE_BATCHES};
+
+use crate::config::{Config, ConfigError};
+use crate::identity::{DataDir, DataDirError, Lock};
+use crate::media;
+use crate::metrics::Metrics;
+use crate::ops;
+use crate::store::{SqliteStore, database_path};
+use crate::transport::door::Door;
+use crate::transport::queue::Queue;
+use crate::transport::{self, Shared, tls};
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use wardline_directory::key::PublicKey;
+use wardline_protocol::wire::ClientFrame;
+use wardline_protocol::{Code, Incarnation, NodeId, WireError};
+use wardline_sfu::Sfu;
+use wardline_signaling::{Counts, NodeIdentity, SessionId, StoreError};
+
+/// Inputs from sessions that wait for the plane; a session whose input does not fit waits, and so does its client.
+pub const PLANE_QUEUE: usize = 4096;
+
+/// Orders to the plane itself; who asks waits.
+const CONTROL_QUEUE: usize = 16;
+
+/// Names of the node's own values in the store.
+pub mod meta {
+    /// The node's id, 16 bytes.
+    pub const NODE_ID: &str = "node_id";
+    /// The life of this database, 16 bytes.
+    pub const INCARNATION: &str = "incarnation";
+    /// The hospital's public root key, 32 bytes.
+    pub const ROOT: &str = "root";
+}
+
+/// From a session's task to the plane.
+pub(crate) enum FromSession {
+    /// A connection is there.
+    Opened { session: SessionId, queue: Arc<Queue>, nonce: [u8; 32], exporter: [u8; 32] },
+    /// A frame came.
+    Frame { session: SessionId, frame: ClientFrame },
+    /// Its queue has room again.
+    Drained { session: SessionId },
+    /// It is gone.
+    Closed { session: SessionId },
+}
+
+/// From the node's own parts to the plane.
+pub(crate) enum Control {
+    /// How much is there?
+    Counts(oneshot::Sender<Counts>),
+    /// Go down.
+    Shutdown,
+}
+
+/// The receiving ends; they outlive a plane that a storage failure ended.
+pub(crate) struct Lanes {
+    pub sessions: mpsc::Receiver<FromSession>,
+    pub media: mpsc::Receiver<wardline_signaling::MediaEvent>,
+    pub control: mpsc::Receiver<Control>,
+}
+
+/// Whether the node serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Readiness {
+    /// Sessions are served.
+    Ready,
+    /// A write failed; the node tries to open its storage again.
+    StoreFailed,
+    /// The node goes down.
+    ShuttingDown,
+}
+
+impl Readiness {
+    /// What a session is told that cannot be served.
+    pub fn refusal(self) -> WireError {
+        match self {
+            Readiness::StoreFailed => WireError::retry(Code::Storage, "the node cannot write: reconnect later", 2_000),
+            Readiness::Ready | Readiness::ShuttingDown => {
+                WireError::retry(Code::ShuttingDown, "the node is restarting: reconnect", 1_000)
+            }
+        }
+    }
+}
+
+/// Why a node does not start; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The database.
+    #[error("{0}. If the disk is sound, restore a backup with `wardline restore`")]
+    Store(#[from] StoreError),
+    /// The database lacks what `wardline init` puts into it.
+    #[error("the database has no {0}: it was not made by `wardline init`")]
+    Meta(&'static str),
+    /// The stored state contradicts itself.
+    #[error("the stored state cannot be opened: {0}. Restore a backup with `wardline restore`")]
+    State(#[from] wardline_signaling::OpenError),
+    /// An address.
+    #[error("cannot listen on {setting} = {address}: {source}. Set it to an address of this host and a free port")]
+    Listen {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The certificate.
+    #[error("the certificate in the data directory cannot be used: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The media plane.
+    #[error(transparent)]
+    Media(#[from] wardline_sfu::StartError),
+    /// A thread.
+    #[error("a thread cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+/// Starts nodes.
+pub struct Node;
+
+/// A node that serves. Dropping it without [`Running::shutdown`] ends it in the background.
+pub struct Running {
+    /// UDP address of clients.
+    pub address: SocketAddr,
+    /// TCP address of monitoring.
+    pub ops_address: SocketAddr,
+    /// UDP addresses of the media plane.
+    pub media_addresses: Vec<SocketAddr>,
+    /// The metrics, as `/metrics` shows them.
+    pub metrics: Arc<Metrics>,
+    endpoint: quinn::Endpoint,
+    control: mpsc::Sender<Control>,
+    readiness: watch::Receiver<Readiness>,
+    plane: JoinHandle<()>,
+    accept: JoinHandle<()>,
+    ops: JoinHandle<()>,
+    sfu: Sfu,
+    _lock: Lock,
+}
+
+impl Node {
+    /// Starts a node on its data directory. Everything that can be wrong with settings, files and addresses is found here.
+    pub async fn start(config: &Config) -> Result<Running, StartError> {
+        let address = config.listen.address;
+        let socket = transport::bind(address)
+            .map_err(|source| StartError::Listen { setting: "listen.address", address, source })?;
+        Self::start_on(config, socket).await
+    }
+
+    /// The same on a UDP socket that is bound already.
+    pub async fn start_on(config: &Config, socket: UdpSocket) -> Result<Running, StartError> {
+        config.check()?;
+        let dir = DataDir::open(&config.data_dir)?;
+        let lock = dir.lock()?;
+        let store = SqliteStore::open(&database_path(dir.path())).await?;
+        let root = root(&store).await?;
+        let identity = identity(&dir, &store).await?;
+
+        let metrics = Arc::new(Metrics::default());
+        let (sessions_in, sessions) = mpsc::channel(PLANE_QUEUE);
+        let (media_in, media_events) = mpsc::channel(media::MEDIA_EVENTS_QUEUE);
+        let (control, control_orders) = mpsc::channel(CONTROL_QUEUE);
+        let lanes = Lanes { sessions, media: media_events, control: control_orders };
+        let (readiness_in, readiness) = watch::channel(Readiness::Ready);
+
+        let listen_error = |source| StartError::Listen { setting: "listen.address", address: config.listen.address, source };
+        let endpoint = transport::endpoint(socket, tls::server_config(dir.tls()?)?).map_err(listen_error)?;
+        let address = endpoint.local_addr().map_err(listen_error)?;
+        let ops_listener = ops::bind(config.ops.address).await.map_err(|source| StartError::Listen {
+            setting: "ops.address",
+            address: config.ops.address,
+            source,
+        })?;
+        let ops_address = ops_listener.local_addr().map_err(listen_error)?;
+        let sfu = media::start(&config.media, media_in.clone(), metrics.clone())?;
+
+        let supervisor = supervise::Supervisor {
+            database: database_path(dir.path()),
+            root,
+            identity,
+            limits: (&config.limits).into(),
+            metrics: metrics.clone(),
+            media: media::Media::new(sfu.clone(), media_in, metrics.clone()),
+            lanes,
+            readiness: readiness_in,
+        };
+        let plane = supervisor.start(store).await?;
+        let shared = Shared {
+            plane: sessions_in,
+            readiness: readiness.clone(),
+            metrics: metrics.clone(),
+            door: Door::new(config.listen.clone()),
+        };
+        let accept = tokio::spawn(transport::accept(endpoint.clone(), Arc::new(shared)));
+        let ops = tokio::spawn(ops::serve(
+            ops_listener,
+            ops::State {
+                metrics: metrics.clone(),
+                readiness: readiness.clone(),
+                control: control.clone(),
+                sfu: sfu.clone(),
+            },
+        ));
+        let media_addresses = sfu.local_addresses();
+        tracing::info!(%address, ops = %ops_address, media = ?media_addresses, "the node serves");
+        Ok(Running {
+            address,
+            ops_address,
+            media_addresses,
+            metrics,
+            endpoint,
+            control,
+            readiness,
+            plane,
+            accept,
+            ops,
+            sfu,
+            _lock: lock,
+        })
+    }
+}
+
+impl Running {
+    /// Whether the node serves now.
+    pub fn readiness(&self) -> Readiness {
+        *self.readiness.borrow()
+    }
+
+    /// Ends the node: calls and sessions are told, everything accepted is made durable. Takes at most a little over [`SHUTDOWN_MAX`].
+    pub async fn shutdown(self) {
+        tracing::info!("shutting down");
+        if self.control.send(Control::Shutdown).await.is_err() {
+            tracing::debug!("the plane has ended already");
+        }
+        if tokio::time::timeout(SHUTDOWN_MAX * 2, self.plane).await.is_err() {
+            tracing::error!("the plane does not end; the process ends without it");
+        }
+        self.ops.abort();
+        self.endpoint.close(transport::close_code(Code::ShuttingDown), b"the node is restarting");
+        if tokio::time::timeout(std::time::Duration::from_secs(1), self.endpoint.wait_idle()).await.is_err() {
+            tracing::debug!("some connections did not end in time");
+        }
+        self.accept.abort();
+        let sfu = self.sfu;
+        if tokio::task::spawn_blocking(move || sfu.shutdown()).await.is_err() {
+            tracing::error!("the media plane did not end in order");
+        }
+        tracing::info!("the node has ended");
+    }
+}
+
+async fn root(store: &SqliteStore) -> Result<PublicKey, StartError> {
+    let bytes = store.meta(meta::ROOT).await?.ok_or(StartError::Meta(meta::ROOT))?;
+    PublicKey::parse(&bytes).map_err(|_| StartError::Meta(meta::ROOT))
+}
+
+async fn identity(dir: &DataDir, store: &SqliteStore) -> Result<NodeIdentity, StartError> {
+    let node_id = store.meta(meta::NODE_ID).await?.ok_or(StartError::Meta(meta::NODE_ID))?;
+    let incarnation = store.meta(meta::INCARNATION).await?.ok_or(StartError::Meta(meta::INCARNATION))?;
+    Ok(NodeIdentity {
+        node_id: NodeId::parse(&node_id).map_err(|_| StartError::Meta(meta::NODE_ID))?,
+        incarnation: Incarnation::parse(&incarnation).map_err(|_| StartError::Meta(meta::INCARNATION))?,
+        proposer: Arc::new(dir.proposer()?),
+    })
+}

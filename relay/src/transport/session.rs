@@ -1,0 +1,229 @@
+//! One connection: its control stream's frames go to the plane, its queue's frames go out, and it ends in order.
+use super::door::Ticket;
+use super::queue::Queue;
+use super::{Shared, close};
+use crate::node::{FromSession, Readiness};
+use prost::Message;
+use quinn::{Connection, RecvStream, SendStream};
+use std::sync::Arc;
+use std::time::Duration;
+use wardline_protocol::wire::{ClientFrame, Goodbye, Response, ServerFrame, response, server_frame::Body};
+use wardline_protocol::{Code, EXPORTER_LABEL, WireError, frame, limit};
+use wardline_signaling::{Class, SessionId};
+
+/// How long a new connection may take to open its control stream.
+pub const CONTROL_STREAM_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a session may go on without signing in: a new device waits 300 s for its grant.
+pub const UNAUTHENTICATED_MAX: Duration = Duration::from_secs(330);
+
+/// How long the last frames and the goodbye may take, so that a revoked session is over within a second.
+pub const GOODBYE_WAIT: Duration = Duration::from_millis(800);
+
+/// Bytes handed to QUIC at once.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// Bytes taken from QUIC at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Runs a session to its end.
+pub(super) async fn serve(connection: Connection, session: SessionId, ticket: Ticket, shared: &Shared) {
+    if *shared.readiness.borrow() != Readiness::Ready {
+        shared.metrics.connection_refused("not_ready");
+        close(&connection, &shared.readiness.borrow().refusal());
+        return;
+    }
+    let mut exporter = [0; 32];
+    if connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").is_err() {
+        close(&connection, &WireError::new(Code::Internal, "no TLS exporter"));
+        return;
+    }
+    let queue = Arc::new(Queue::default());
+    let nonce = crate::random::<32>();
+    let opened = FromSession::Opened { session, queue: queue.clone(), nonce, exporter };
+    if shared.plane.send(opened).await.is_err() {
+        close(&connection, &Readiness::ShuttingDown.refusal());
+        return;
+    }
+    let reason = converse(&connection, session, &queue, ticket, shared).await;
+    // A plane that is gone has forgotten the session already.
+    if shared.plane.send(FromSession::Closed { session }).await.is_err() {
+        tracing::debug!(session = session.0, "closed after the plane");
+    }
+    close(&connection, &reason);
+    tracing::debug!(session = session.0, code = reason.code.number(), "session closed");
+}
+
+/// Frames in and out until one side ends it; the reason is for the close of the connection.
+async fn converse(
+    connection: &Connection,
+    session: SessionId,
+    queue: &Queue,
+    mut ticket: Ticket,
+    shared: &Shared,
+) -> WireError {
+    let (send, receive) = match tokio::time::timeout(CONTROL_STREAM_WAIT, connection.accept_bi()).await {
+        Ok(Ok(streams)) => streams,
+        Ok(Err(_)) => return left(),
+        Err(_) => return WireError::new(Code::OutOfOrder, "open the control stream first"),
+    };
+    let mut write = std::pin::pin!(write_frames(send, session, queue, shared));
+    let mut read = std::pin::pin!(read_frames(receive, session, queue, shared));
+    let mut sign_in_overdue = std::pin::pin!(tokio::time::sleep(UNAUTHENTICATED_MAX));
+    let mut goodbye_overdue = std::pin::pin!(async {
+        let reason = queue.closed().await;
+        tokio::time::sleep(GOODBYE_WAIT).await;
+        reason
+    });
+    let (mut reading, mut signing_in) = (true, true);
+    loop {
+        tokio::select! {
+            reason = &mut write => return reason,
+            ended = &mut read, if reading => {
+                reading = false;
+                match ended {
+                    ReadEnd::Left => return left(),
+                    ReadEnd::Closing => {}
+                    ReadEnd::Refused { request_id, error } => {
+                        shared.metrics.frame_refused(error.code.number());
+                        tracing::info!(session = session.0, code = error.code.number(), "frame refused");
+                        refuse(queue, request_id, error);
+                    }
+                }
+            }
+            () = queue.authenticated(), if signing_in => {
+                signing_in = false;
+                ticket.authenticated();
+            }
+            () = &mut sign_in_overdue, if signing_in => {
+                signing_in = false;
+                queue.close(WireError::new(Code::OutOfOrder, "this session has not signed in: reconnect"));
+            }
+            reason = &mut goodbye_overdue => return reason,
+        }
+    }
+}
+
+/// How reading ended.
+enum ReadEnd {
+    /// The client closed its side, or the connection is lost.
+    Left,
+    /// The node closes the session, or goes down.
+    Closing,
+    /// A frame cannot be read; nothing after it can.
+    Refused { request_id: Option<u64>, error: WireError },
+}
+
+async fn read_frames(mut receive: RecvStream, session: SessionId, queue: &Queue, shared: &Shared) -> ReadEnd {
+    let mut decoder = frame::Decoder::new(limit::UNAUTHENTICATED_FRAME_BYTES_MAX);
+    loop {
+        let Ok(Some(chunk)) = receive.read_chunk(READ_BYTES, true).await else {
+            return ReadEnd::Left;
+        };
+        decoder.push(&chunk.bytes);
+        loop {
+            if queue.is_authenticated() {
+                decoder.set_limit(limit::FRAME_BYTES_MAX);
+            }
+            let bytes = match decoder.next_frame() {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => break,
+                Err(error) => return ReadEnd::Refused { request_id: None, error },
+            };
+            let frame = match ClientFrame::decode(bytes.clone()) {
+                Ok(frame) => frame,
+                Err(_) => {
+                    let error = WireError::new(Code::Malformed, "the frame is not a valid message");
+                    return ReadEnd::Refused { request_id: leading_request_id(&bytes), error };
+                }
+            };
+            shared.metrics.frame_received();
+            if !queue.request_starts().await {
+                return ReadEnd::Closing;
+            }
+            if shared.plane.send(FromSession::Frame { session, frame }).await.is_err() {
+                return ReadEnd::Closing;
+            }
+        }
+    }
+}
+
+async fn write_frames(mut send: SendStream, session: SessionId, queue: &Queue, shared: &Shared) -> WireError {
+    let (mut frames, mut chunks) = (Vec::new(), Vec::new());
+    loop {
+        frames.clear();
+        chunks.clear();
+        let batch = queue.next(WRITE_BYTES, &mut frames).await;
+        for frame in &frames {
+            match frame::encode(frame, limit::FRAME_BYTES_MAX) {
+                Ok(bytes) => chunks.push(bytes),
+                Err(error) => {
+                    tracing::error!(session = session.0, "a frame of the node is too large");
+                    return error;
+                }
+            }
+        }
+        if let Some(reason) = &batch.closing
+            && let Ok(bytes) = frame::encode(&goodbye(reason), limit::FRAME_BYTES_MAX)
+        {
+            chunks.push(bytes);
+        }
+        if send.write_all_chunks(&mut chunks).await.is_err() {
+            return left();
+        }
+        queue.sent(&frames);
+        if let Some(reason) = batch.closing {
+            // The close of the connection throws away what has not arrived, so the goodbye is waited for; bounded by the caller.
+            if send.finish().is_ok() && send.stopped().await.is_err() {
+                return left();
+            }
+            return reason;
+        }
+        if batch.drained && shared.plane.send(FromSession::Drained { session }).await.is_err() {
+            return Readiness::ShuttingDown.refusal();
+        }
+    }
+}
+
+/// Says what is wrong in answer to the request, if that is known, then goodbye.
+fn refuse(queue: &Queue, request_id: Option<u64>, error: WireError) {
+    if let Some(request_id) = request_id {
+        let result = Some(response::Result::Error(error.clone().into()));
+        let response = Body::Response(Response { request_id, result });
+        queue.push(ServerFrame { body: Some(response) }, Class::Required);
+    }
+    queue.close(error);
+}
+
+fn goodbye(reason: &WireError) -> ServerFrame {
+    ServerFrame { body: Some(Body::Goodbye(Goodbye { error: Some(reason.clone().into()) })) }
+}
+
+/// The request id of a frame whose rest cannot be decoded: field 1 as a varint, where every encoder puts it first.
+fn leading_request_id(bytes: &[u8]) -> Option<u64> {
+    let (tag, mut rest) = bytes.split_first()?;
+    let id = (*tag == 0x08).then(|| prost::encoding::decode_varint(&mut rest).ok())??;
+    (id != 0).then_some(id)
+}
+
+/// The client has gone; the code is seen by nobody.
+fn left() -> WireError {
+    WireError::new(Code::ShuttingDown, "goodbye")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_is_found_in_front_of_rubbish() {
+        let mut bytes = ClientFrame { request_id: 300, body: None }.encode_to_vec();
+        bytes.extend([0x12, 0xff, 0xff]);
+        assert!(ClientFrame::decode(bytes.as_slice()).is_err());
+        assert_eq!(leading_request_id(&bytes), Some(300));
+        assert_eq!(leading_request_id(&[]), None);
+        assert_eq!(leading_request_id(&[0x08]), None);
+        assert_eq!(leading_request_id(&[0x08, 0x00]), None);
+        assert_eq!(leading_request_id(&[0x12, 0x01, 0x02]), None);
+    }
+}
