@@ -77,7 +77,8 @@ fn sleeps(file: &Path, text: &str) -> Vec<String> {
     let call = ["sleep", "("].concat();
     let numbered = (1..).zip(text.lines()).skip(first);
     let bad = numbered.filter(|(_, line)| line.contains(&call) && !line.contains("// bounded:"));
-    bad.map(|(number, _)| format!("{}:{number}: a sleep in a test: wait for the thing, with a bound", file.display())).collect()
+    bad.map(|(number, _)| format!("{}:{number}: a sleep in a test: wait for the thing, with a bound", file.display()))
+        .collect()
 }
 
 #[test]
@@ -119,7 +120,11 @@ fn every_crate_takes_the_workspace_lints() {
     assert!(manifests.len() > 6, "{manifests:?}");
     for manifest in manifests {
         let text = workspace::text(&manifest).unwrap();
-        assert!(text.contains("[lints]\nworkspace = true"), "{}: [lints] workspace = true is missing", manifest.display());
+        assert!(
+            text.contains("[lints]\nworkspace = true"),
+            "{}: [lints] workspace = true is missing",
+            manifest.display()
+        );
     }
 }
 
@@ -133,7 +138,8 @@ fn links(text: &str) -> Vec<&str> {
 #[test]
 fn every_link_in_the_docs_leads_somewhere() {
     let mut broken = BTreeSet::new();
-    for page in workspace::files().unwrap().iter().filter(|file| file.extension().is_some_and(|ending| ending == "md")) {
+    for page in workspace::files().unwrap().iter().filter(|file| file.extension().is_some_and(|ending| ending == "md"))
+    {
         let text = workspace::text(page).unwrap();
         let folder = workspace::root().join(page.parent().unwrap());
         for target in links(&text) {
@@ -154,6 +160,7 @@ fn every_link_in_the_docs_leads_somewhere() {
 
 fn names_file(name: &str) -> bool {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'));
-    let ours = ["docs/", "tests/", "config/", "scripts/", "protocol/", "fuzz/"].iter().any(|folder| name.starts_with(folder));
+    let ours =
+        ["docs/", "tests/", "config/", "scripts/", "protocol/", "fuzz/"].iter().any(|folder| name.starts_with(folder));
     plain && ours && Path::new(name).extension().is_some()
 }
