@@ -1,6 +1,10 @@
 //! A hospital, its people's devices, and a node that does what it should, for the stories.
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
+
+
+pub mod mallory;
+
 use std::collections::BTreeMap;
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::key::{DeviceKey, OperationalKey, ProposerKey, RootKey};
