@@ -5,4 +5,10 @@
 pub mod core;
 
 #[cfg(feature = "native")]
+pub mod admin;
+#[cfg(feature = "native")]
 pub mod connection;
+#[cfg(feature = "native")]
+pub mod media;
+#[cfg(feature = "native")]
+pub mod store;

@@ -60,7 +60,9 @@ pub enum AdminError {
     #[error("no group is called \"{0}\": see `wardline-admin group list`")]
     NoGroup(String),
     /// There is no node yet.
-    #[error("no node is known yet: run `wardline init` on the server and then `wardline-admin node add --card node.json`")]
+    #[error(
+        "no node is known yet: run `wardline init` on the server and then `wardline-admin node add --card node.json`"
+    )]
     NoNode,
     /// A date that is none.
     #[error("\"{0}\" is no date: write 2027-03-31 (to the end of that day, UTC) or 2027-03-31T18:00Z")]

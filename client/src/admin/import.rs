@@ -3,9 +3,9 @@
 //! A dry run is the same work, thrown away at the end; so it cannot promise what the import would not do.
 use crate::admin::AdminError;
 use std::collections::{BTreeMap, BTreeSet};
+use wardline_directory::Refusal;
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::invitation::Invitation;
-use wardline_directory::Refusal;
 use wardline_protocol::{AccountId, GroupId};
 
 /// The columns, in any order.
@@ -237,7 +237,8 @@ mod tests {
     const NOW_MS: u64 = 1_790_000_000_000;
 
     fn hospital() -> Hospital {
-        let mut hospital = Hospital::found(&RootKey::from_seed([1; 32]), OperationalKey::from_seed([2; 32]), NOW_MS).unwrap();
+        let mut hospital =
+            Hospital::found(&RootKey::from_seed([1; 32]), OperationalKey::from_seed([2; 32]), NOW_MS).unwrap();
         hospital.add_group("Station 1", NOW_MS).unwrap();
         hospital
     }

@@ -11,6 +11,7 @@ mod files;
 pub mod import;
 pub mod node_card;
 mod office;
+pub mod program;
 mod publish;
 pub mod recovery;
 pub mod sheet;
@@ -18,7 +19,7 @@ pub mod vault;
 
 pub use error::AdminError;
 pub use office::{HOSPITAL_FILE, OPERATIONAL_FILE, Office, ROOT_FILE, STATEMENTS_FILE};
-pub use publish::{NodeSession, Published};
+pub use publish::{NodeSession, Publication, Published, sign_and_publish};
 
 use wardline_directory::{AccountRecord, Directory, GroupRecord, NodeRecord};
 

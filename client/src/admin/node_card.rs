@@ -44,7 +44,8 @@ impl NodeCard {
             name: if self.name.is_empty() { "node".into() } else { self.name.clone() },
             addresses: self.addresses.clone(),
             certificate_sha256: certificate_sha256.ok_or_else(|| wrong("certificate_sha256"))?,
-            proposer_public_key: PublicKey::parse_hex(&self.proposer_public_key).map_err(|_| wrong("proposer_public_key"))?,
+            proposer_public_key: PublicKey::parse_hex(&self.proposer_public_key)
+                .map_err(|_| wrong("proposer_public_key"))?,
             deleted: false,
         })
     }

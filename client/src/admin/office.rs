@@ -114,9 +114,9 @@ impl Office {
     pub fn read(dir: &Path) -> Result<Directory, AdminError> {
         let mut directory = Directory::new(read_root(dir)?);
         let statements = read_statements(dir)?;
-        directory
-            .apply_all(&statements)
-            .map_err(|(i, refusal)| AdminError::damaged(&dir.join(STATEMENTS_FILE), format!("statement {}: {refusal}", i + 1)))?;
+        directory.apply_all(&statements).map_err(|(i, refusal)| {
+            AdminError::damaged(&dir.join(STATEMENTS_FILE), format!("statement {}: {refusal}", i + 1))
+        })?;
         Ok(directory)
     }
 
@@ -176,7 +176,9 @@ impl Office {
 fn read_root(dir: &Path) -> Result<PublicKey, AdminError> {
     let path = dir.join(HOSPITAL_FILE);
     let text = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(AdminError::NotInitialised(dir.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(AdminError::NotInitialised(dir.to_owned()));
+        }
         other => other.map_err(AdminError::file(&path))?,
     };
     PublicKey::parse_hex(&text).map_err(|refusal| AdminError::damaged(&path, refusal.to_string()))

@@ -2,6 +2,7 @@
 use crate::admin::{AdminError, Office};
 use crate::connection::{CertificatePin, Connection, ConnectionError};
 use std::collections::BTreeMap;
+use wardline_directory::hospital::Hospital;
 use wardline_directory::key::{RootKey, Sign};
 use wardline_directory::{Directory, NodeRecord, Standing, statement};
 use wardline_protocol::wire::{self, client_frame::Body, response};
@@ -17,6 +18,54 @@ pub struct Published {
     pub sent: usize,
     /// The version that the node is at now.
     pub version: u64,
+}
+
+/// Whether the node knows what was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// It does.
+    Done(Published),
+    /// It was not to be asked, or there is none yet.
+    NotAsked,
+    /// It could not be told, for this reason.
+    Failed(String),
+}
+
+/// One act of the IT admin: take in what the node has beyond this chain, sign, store, publish.
+///
+/// An error means that nothing was signed. Once it is, the outcome is the act's, and whether the node knows comes beside it.
+pub async fn sign_and_publish<T>(
+    office: &mut Office,
+    offline: bool,
+    act: impl FnOnce(&mut Hospital) -> Result<T, AdminError>,
+) -> Result<(T, Publication), AdminError> {
+    if offline {
+        return Ok((office.sign(act)?, Publication::NotAsked));
+    }
+    let before = match NodeSession::open(office).await {
+        Ok(mut session) => {
+            session.pull(office).await?;
+            Ok(session)
+        }
+        Err(error) => Err(error),
+    };
+    let roads_before = roads(office.directory()).ok();
+    let done = office.sign(act)?;
+    let session = match before {
+        // The act named a node, or another certificate or address of it: that may be the road.
+        Err(_) if roads(office.directory()).ok() != roads_before => NodeSession::open(office).await,
+        before => before,
+    };
+    let publication = match session {
+        Ok(mut session) => {
+            let published = session.publish(office).await;
+            session.close().await;
+            published.map_or_else(|error| Publication::Failed(error.to_string()), Publication::Done)
+        }
+        Err(AdminError::NoNode) => Publication::NotAsked,
+        Err(error) => Publication::Failed(error.to_string()),
+    };
+    Ok((done, publication))
 }
 
 /// A signed-in connection to a node.
@@ -40,6 +89,12 @@ impl NodeSession {
     /// Signs in with the root alone, e.g. to fetch the chain when this machine has none.
     pub async fn open_as_root(addresses: &[String], certificate: [u8; 32], root: &RootKey) -> Result<Self, AdminError> {
         Self::sign_in(addresses, &[CertificatePin(certificate)], root).await
+    }
+
+    /// Signs in with the root at a node that `directory` vouches for.
+    pub async fn open_known_as_root(directory: &Directory, root: &RootKey) -> Result<Self, AdminError> {
+        let (addresses, pins) = roads(directory)?;
+        Self::sign_in(&addresses, &pins, root).await
     }
 
     async fn sign_in(addresses: &[String], pins: &[CertificatePin], key: &impl Sign) -> Result<Self, AdminError> {

@@ -16,7 +16,7 @@ const GROUP: usize = 4;
 pub fn print(root: &RootKey) -> Zeroizing<String> {
     let seed = root.seed();
     let mut bytes = Zeroizing::new(seed.to_vec());
-    bytes.extend_from_slice(&checksum(&*seed));
+    bytes.extend_from_slice(&checksum(&seed));
     let mut text = Zeroizing::new(String::with_capacity(SYMBOLS * 5 / 4));
     for (i, symbol) in symbols(&bytes).iter().enumerate() {
         if i > 0 && i % GROUP == 0 {

@@ -4,8 +4,8 @@ use qrcode::types::QrError;
 use qrcode::{Color, EcLevel, QrCode};
 use std::fmt::Write;
 use wardline_directory::invitation::Invitation;
-use wardline_directory::{AccountRecord, NodeRecord};
 use wardline_directory::key::PublicKey;
+use wardline_directory::{AccountRecord, NodeRecord};
 use zeroize::Zeroizing;
 
 /// Modules of white around a QR code (ISO/IEC 18004 section 6.3.8).
