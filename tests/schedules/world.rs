@@ -4,11 +4,11 @@ use std::sync::Arc;
 use wardline_client::core::{Body, Changes, Command, Core, Event, Identity, Input as In, Output as Out, Reply, Saved, Token};
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::key::{DeviceKey, OperationalKey, ProposerKey, RootKey};
-use wardline_directory::record::NodeRecord;
+use wardline_directory::NodeRecord;
 use wardline_directory::{certificate, session as proof};
 use wardline_e2ee::Suite;
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
-use wardline_protocol::{AccountId, ConversationId, DeviceId, Incarnation, MessageId, NodeId};
+use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, Incarnation, MessageId, NodeId};
 use wardline_signaling::memory::MemoryStore;
 use wardline_signaling::{BatchId, Input, Limits, NodeIdentity, Output, Plane, SessionId, Write};
 
@@ -388,6 +388,8 @@ impl Device {
             Event::MessageSent { conversation, message, seq } => {
                 self.acknowledged.insert(message, (conversation, seq));
             }
+            // Written while being removed: the person is told that it was not sent.
+            Event::MessageFailed { error, .. } if error.code == Code::UnknownConversation => {}
             Event::MessageFailed { error, .. } => self.complaints.push(format!("a message failed: {error}")),
             Event::Unreadable { count, .. } => self.unreadable += count,
             Event::NodeRefused(_) => self.complaints.push("an honest node was refused".into()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::key::{DeviceKey, OperationalKey, ProposerKey, PublicKey, RootKey};
-use wardline_directory::record::NodeRecord;
+use wardline_directory::NodeRecord;
 use wardline_directory::{Directory, certificate, session as proof};
 use wardline_e2ee::{Change, DeviceIdentity, Engine, Suite, roster};
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
@@ -353,7 +353,7 @@ impl World {
         };
         let said = self.ask(by.session, Ask::SubmitCommit(request));
         if said.is_err() {
-            by.engine.discard_pending(id);
+            by.engine.discard_pending(id).unwrap();
         }
         said
     }

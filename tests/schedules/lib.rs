@@ -1,0 +1,1 @@
+//! Nothing by itself: the schedules are the test `schedules`.
