@@ -106,6 +106,7 @@ pub fn parse(file: &[u8]) -> Result<Vec<Row>, AdminError> {
         return Err(AdminError::Input(format!("the first line must name the columns: {}", COLUMNS.join(","))));
     };
     let mut rows = Vec::new();
+    let mut lines = Lines { file, at: 0, line: 1 };
     for record in reader.records() {
         let record = record.map_err(unreadable)?;
         if record.iter().all(str::is_empty) {
@@ -115,13 +116,35 @@ pub fn parse(file: &[u8]) -> Result<Vec<Row>, AdminError> {
             return Err(AdminError::Input(format!("more than {ROWS_MAX} rows: split the file")));
         }
         let field = |at: usize| record.get(at).unwrap_or_default().to_owned();
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.at(record.position().map_or(0, csv::Position::byte));
         let in_groups = field(groups);
         let in_groups = in_groups.split(['|', other]).map(str::trim).filter(|group| !group.is_empty());
         let in_groups = in_groups.map(str::to_owned).collect();
         rows.push(Row { line, handle: field(handle), name: field(name), role: field(role), groups: in_groups });
     }
     if rows.is_empty() { Err(AdminError::Input("the file has no rows below its heading".into())) } else { Ok(rows) }
+}
+
+/// Counts lines as an editor does. The reader's own count stops before the line ends that it is about to skip.
+struct Lines<'a> {
+    file: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the record whose reading began at this byte; bytes must not go back.
+    fn at(&mut self, byte: u64) -> u64 {
+        let begun = usize::try_from(byte).unwrap_or(usize::MAX);
+        for (at, byte) in self.file.iter().enumerate().skip(self.at) {
+            if at >= begun && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(*byte == b'\n');
+            self.at = at + 1;
+        }
+        self.line
+    }
 }
 
 enum Stop {
@@ -311,6 +334,13 @@ mod tests {
         let rows = parse(text.as_bytes()).unwrap();
         assert_eq!((rows[0].line, rows[0].name.as_str()), (2, "Anna, Dr."));
         assert_eq!(rows[0].groups, ["Station 1", "Station 2"]);
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_does() {
+        let text = "handle,name,role,groups\r\n\r\n\r\na,A,,\r\nb,\"B\r\nB\",,\r\n ,,,\r\nc,C,,";
+        let rows = parse(text.as_bytes()).unwrap();
+        assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [4, 5, 8]);
     }
 
     #[test]

@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(read(GOLDEN).unwrap().public(), RootKey::from_seed([1; 32]).public());
     }
 
-    const GOLDEN: &str = "";
+    const GOLDEN: &str = "040G 2081 040G 2081 040G 2081 040G 2081 040G 2081 040G 2081 040M TEBZ";
 
     #[test]
     fn what_people_confuse_reads_the_same() {
