@@ -3,6 +3,7 @@
 //! Pure: the session calls [`Listener::receive`] for each packet and [`Listener::play`] when the sink needs sound, both
 //! with the time.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use wardline_e2ee::media::{self, MediaEpoch};
@@ -21,6 +22,8 @@ const QUIET: f32 = 0.003;
 const QUIET_PART: f32 = 0.2;
 /// At a far surplus one frame in so many is left out.
 const LOUD_EVERY: u32 = 4;
+/// Packets that wait for the keys of their epoch: 200 ms.
+const EARLY_MAX: usize = 10;
 
 /// A packet as it comes from the network.
 pub struct SealedPacket {
@@ -41,6 +44,8 @@ pub struct Listener {
     source: Option<u32>,
     arrivals: Arrivals,
     jitter: JitterBuffer,
+    /// Packets of an epoch that is not known (yet): the peer may have seen a commit first. Full: the oldest is dropped.
+    early: VecDeque<(Instant, SealedPacket)>,
     decoder: Decoder,
     /// Usual loudness, a slow average.
     usual: f32,
@@ -61,6 +66,7 @@ impl Listener {
             source: None,
             arrivals: Arrivals::default(),
             jitter: JitterBuffer::new(),
+            early: VecDeque::new(),
             decoder: Decoder::new()?,
             usual: 0.0,
             repeat: false,
@@ -69,27 +75,49 @@ impl Listener {
         })
     }
 
-    /// Takes the keys of the next epoch; the former ones open for some seconds more.
+    /// Takes the keys of the next epoch; the former ones open for some seconds more. Packets that came before their keys are
+    /// opened now.
     pub fn update_keys(&mut self, keys: MediaEpoch, now: Instant) {
         self.opener.update(keys, self.now_ms(now));
+        for (arrival, packet) in std::mem::take(&mut self.early) {
+            self.open(arrival, now, packet);
+        }
     }
 
     /// Takes a packet that arrived at `now`.
     pub fn receive(&mut self, now: Instant, packet: SealedPacket) {
         self.counts.received += 1;
+        self.open(now, now, packet);
+    }
+
+    /// Nothing of a packet counts before it is known to be the peer's.
+    fn open(&mut self, arrival: Instant, now: Instant, packet: SealedPacket) {
+        let payload = match self.opener.open(&packet.payload, 0, self.now_ms(now)) {
+            Ok(opened) => opened.payload,
+            Err(media::MediaError::Replayed) => {
+                self.counts.duplicate += 1;
+                return;
+            }
+            Err(media::MediaError::UnknownEpoch) => {
+                self.early.push_back((arrival, packet));
+                if self.early.len() > EARLY_MAX {
+                    self.early.pop_front();
+                    self.counts.undecryptable += 1;
+                }
+                return;
+            }
+            Err(_) => {
+                self.counts.undecryptable += 1;
+                return;
+            }
+        };
         if self.source.replace(packet.source).is_some_and(|former| former != packet.source) {
             self.arrivals.restart();
             self.jitter.restart();
         }
-        if !self.arrivals.add(packet.number) {
-            return;
-        }
-        let Ok(opened) = self.opener.open(&packet.payload, 0, self.now_ms(now)) else {
-            self.counts.undecryptable += 1;
-            return;
-        };
-        self.counts.first_packet_at.get_or_insert(now);
-        match self.jitter.push(now, packet.timestamp, opened.payload) {
+        self.arrivals.add(packet.number);
+        self.counts.first_packet_at.get_or_insert(arrival);
+        match self.jitter.push(arrival, packet.timestamp, payload) {
             Pushed::Queued => {}
             Pushed::Duplicate => self.counts.duplicate += 1,
             Pushed::Late => self.counts.late += 1,
@@ -126,7 +154,6 @@ impl Listener {
     pub fn statistics(&self) -> MediaStatistics {
         MediaStatistics {
             lost: self.arrivals.lost(),
-            duplicate: self.counts.duplicate + self.arrivals.duplicates(),
             jitter_buffer_ms: self.jitter.target().as_millis() as u64,
             ..self.counts
         }
@@ -187,7 +214,3 @@ fn loudness(frame: &[f32; FRAME_SAMPLES]) -> f32 {
 pub fn duration_of(samples: u64) -> Duration {
     Duration::from_nanos(samples.saturating_mul(1_000_000) / 48)
 }
-
-#[cfg(test)]
-#[path = "listener_tests.rs"]
-mod tests;

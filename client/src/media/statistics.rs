@@ -12,7 +12,7 @@ pub struct MediaStatistics {
     pub skipped: u64,
     /// Packets received, undecryptable ones included.
     pub received: u64,
-    /// Packets that the sender sent and that have not arrived (RFC 3550 appendix A.3).
+    /// Packets that the peer sent and that have not arrived, or could not be decrypted (RFC 3550 appendix A.3).
     pub lost: u64,
     /// Frames heard that were made up because their packet was not there.
     pub concealed: u64,
@@ -22,7 +22,8 @@ pub struct MediaStatistics {
     pub late: u64,
     /// Packets that came more than once.
     pub duplicate: u64,
-    /// Packets that could not be decrypted or were not from the peer: they are not heard.
+    /// Packets that could not be decrypted or were not from the peer: they are not heard. Up to 10 that may only have come
+    /// before their keys are not counted yet.
     pub undecryptable: u64,
     /// Frames put in or left out to follow the network's jitter or the sender's clock.
     pub stretched: u64,
