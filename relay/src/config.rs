@@ -211,7 +211,9 @@ impl LogLevel {
 #[non_exhaustive]
 pub enum ConfigError {
     /// There is no such file.
-    #[error("there is no configuration file {0}: give its path, or run `wardline serve --data DIR` to take the defaults")]
+    #[error(
+        "there is no configuration file {0}: give its path, or run `wardline serve --data DIR` to take the defaults"
+    )]
     Missing(PathBuf),
     /// A key is unknown or its value is not possible.
     #[error("configuration: {0}. config/wardline.toml lists every key")]

@@ -167,8 +167,8 @@ impl DataDir {
         };
         let certificate =
             CertificateDer::from_pem_file(self.file(CERTIFICATE_FILE)).map_err(damaged(CERTIFICATE_FILE))?;
-        let key =
-            PrivatePkcs8KeyDer::from_pem_file(self.file(CERTIFICATE_KEY_FILE)).map_err(damaged(CERTIFICATE_KEY_FILE))?;
+        let key = PrivatePkcs8KeyDer::from_pem_file(self.file(CERTIFICATE_KEY_FILE))
+            .map_err(damaged(CERTIFICATE_KEY_FILE))?;
         Ok(TlsIdentity { certificate, key: key.into() })
     }
 

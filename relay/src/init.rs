@@ -9,7 +9,9 @@ use wardline_protocol::NodeId;
 
 /// The hospital's root is not a key.
 #[derive(Debug, thiserror::Error)]
-#[error("--root must be 64 hexadecimal digits or a file that holds them: take hospital.pub, which `wardline-admin init` wrote")]
+#[error(
+    "--root must be 64 hexadecimal digits or a file that holds them: take hospital.pub, which `wardline-admin init` wrote"
+)]
 pub struct RootError;
 
 /// A new node.

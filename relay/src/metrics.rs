@@ -113,7 +113,11 @@ impl Metrics {
         r.register("frames_refused", "Frames that ended their session, by error number", self.frames_refused.clone());
         r.register("entries_pushed", "Log entries queued for sessions", self.entries_pushed.clone());
         r.register("pushes_dropped", "Pushes dropped because a session's queue was full", self.pushes_dropped.clone());
-        r.register("sessions_overflowed", "Sessions closed because their queue was full", self.sessions_overflowed.clone());
+        r.register(
+            "sessions_overflowed",
+            "Sessions closed because their queue was full",
+            self.sessions_overflowed.clone(),
+        );
         r.register("sessions", "Sessions signed in or signing in", self.sessions.clone());
         r.register("accounts_online", "Accounts with a session", self.accounts_online.clone());
         r.register("devices", "Devices enrolled", self.devices.clone());
@@ -130,7 +134,11 @@ impl Metrics {
         r.register("media_bytes", "Bytes of the media plane (UDP payload)", self.media_bytes.clone());
         r.register("media_forwarded_packets", "RTP packets forwarded, for each receiver", self.media_forwarded.clone());
         r.register("media_dropped_packets", "Packets dropped by the media plane, by cause", self.media_dropped.clone());
-        r.register("media_events_dropped", "Media events dropped because the plane's lane was full", self.media_events_dropped.clone());
+        r.register(
+            "media_events_dropped",
+            "Media events dropped because the plane's lane was full",
+            self.media_events_dropped.clone(),
+        );
         r.register("media_rooms", "Rooms", self.media_rooms.clone());
         r.register("media_participants", "Participants in rooms", self.media_participants.clone());
         self.registry = registry;

@@ -159,8 +159,11 @@ impl Node {
     /// Starts a node on its data directory. Everything that can be wrong with settings, files and addresses is found here.
     pub async fn start(config: &Config) -> Result<Running, StartError> {
         let address = config.listen.address;
-        let socket = transport::bind(address)
-            .map_err(|source| StartError::Listen { setting: "listen.address", address, source })?;
+        let socket = transport::bind(address).map_err(|source| StartError::Listen {
+            setting: "listen.address",
+            address,
+            source,
+        })?;
         Self::start_on(config, socket).await
     }
 
@@ -180,7 +183,8 @@ impl Node {
         let lanes = Lanes { sessions, media: media_events, control: control_orders };
         let (readiness_in, readiness) = watch::channel(Readiness::Ready);
 
-        let listen_error = |source| StartError::Listen { setting: "listen.address", address: config.listen.address, source };
+        let listen_error =
+            |source| StartError::Listen { setting: "listen.address", address: config.listen.address, source };
         let endpoint = transport::endpoint(socket, tls::server_config(dir.tls()?)?).map_err(listen_error)?;
         let address = endpoint.local_addr().map_err(listen_error)?;
         let ops_listener = ops::bind(config.ops.address).await.map_err(|source| StartError::Listen {
@@ -241,6 +245,13 @@ impl Running {
     /// Whether the node serves now.
     pub fn readiness(&self) -> Readiness {
         *self.readiness.borrow()
+    }
+
+    /// Waits until the node is in this state.
+    pub async fn reached(&self, wanted: Readiness) {
+        if self.readiness.clone().wait_for(|now| *now == wanted).await.is_err() {
+            tracing::debug!("the node ended before it reached the state");
+        }
     }
 
     /// Ends the node: calls and sessions are told, everything accepted is made durable. Takes at most a little over [`SHUTDOWN_MAX`].

@@ -63,7 +63,13 @@ pub(super) struct Shell {
 
 impl Shell {
     /// A shell around an open plane; starts the store's task on `runtime`.
-    pub(super) fn new(plane: Plane, clock: Clock, store: Arc<SqliteStore>, runtime: Handle, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        plane: Plane,
+        clock: Clock,
+        store: Arc<SqliteStore>,
+        runtime: Handle,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (orders, waiting) = mpsc::unbounded_channel();
         // A task that reports waits while this is full; the plane takes from it before anything else.
         let (answers, from_store) = mpsc::channel(READS_MAX);
@@ -175,7 +181,9 @@ impl Shell {
             FromSession::Frame { session, frame } => {
                 self.sessions.contains_key(&session).then_some(Input::Frame { session, frame })
             }
-            FromSession::Drained { session } => self.sessions.contains_key(&session).then_some(Input::Drained { session }),
+            FromSession::Drained { session } => {
+                self.sessions.contains_key(&session).then_some(Input::Drained { session })
+            }
             FromSession::Closed { session } => self.sessions.remove(&session).map(|_| Input::Closed { session }),
         }
     }

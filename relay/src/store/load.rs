@@ -135,10 +135,7 @@ async fn departed(connection: &mut SqliteConnection) -> sqlx::Result<HashMap<Con
             .await?;
     let mut departed: HashMap<_, Vec<_>> = HashMap::new();
     for (conversation, account) in rows {
-        departed
-            .entry(id(&conversation, ConversationId::parse)?)
-            .or_default()
-            .push(id(&account, AccountId::parse)?);
+        departed.entry(id(&conversation, ConversationId::parse)?).or_default().push(id(&account, AccountId::parse)?);
     }
     Ok(departed)
 }
@@ -159,10 +156,7 @@ async fn read_positions(
     Ok(read)
 }
 
-async fn recent(
-    connection: &mut SqliteConnection,
-    conversation: Vec<u8>,
-) -> sqlx::Result<Vec<(MessageId, u64, u64)>> {
+async fn recent(connection: &mut SqliteConnection, conversation: Vec<u8>) -> sqlx::Result<Vec<(MessageId, u64, u64)>> {
     let rows: Vec<(Vec<u8>, i64, i64)> = query_as(
         "SELECT message_id, seq, accepted_at_ms FROM entry WHERE conversation_id = $1 AND message_id IS NOT NULL
          ORDER BY seq DESC LIMIT $2",

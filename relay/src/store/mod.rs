@@ -77,12 +77,14 @@ impl SqliteStore {
     /// Sets such a value, durable when it returns.
     pub async fn set_meta(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
-        sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-            .bind(key)
-            .bind(value)
-            .execute(&mut *writer)
-            .await
-            .map_err(failed)?;
+        sqlx::query(
+            "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(key)
+        .bind(value)
+        .execute(&mut *writer)
+        .await
+        .map_err(failed)?;
         Ok(())
     }
 

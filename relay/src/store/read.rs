@@ -14,9 +14,7 @@ pub(super) async fn answer(connection: &mut SqliteConnection, query: &Query) -> 
         Query::Log { conversation_id, from_seq } => {
             log(connection, conversation_id, *from_seq).await.map(Answer::Log).map_err(failed)
         }
-        Query::Welcomes { device_id } => {
-            welcomes(connection, device_id).await.map(Answer::Welcomes).map_err(failed)
-        }
+        Query::Welcomes { device_id } => welcomes(connection, device_id).await.map(Answer::Welcomes).map_err(failed),
         Query::KeyPackages { ids, last_resort_of } => {
             key_packages(connection, ids, last_resort_of).await.map(Answer::KeyPackages).map_err(failed)
         }
@@ -114,11 +112,10 @@ async fn key_packages(
 ) -> sqlx::Result<Vec<FoundKeyPackage>> {
     let mut found = Vec::with_capacity(ids.len() + last_resort_of.len());
     for id in ids {
-        let row: Option<(Vec<u8>, Vec<u8>)> =
-            query_as("SELECT device_id, key_package FROM key_package WHERE id = $1")
-                .bind(int(*id))
-                .fetch_optional(&mut *connection)
-                .await?;
+        let row: Option<(Vec<u8>, Vec<u8>)> = query_as("SELECT device_id, key_package FROM key_package WHERE id = $1")
+            .bind(int(*id))
+            .fetch_optional(&mut *connection)
+            .await?;
         if let Some((device_id, key_package)) = row {
             let device_id = super::load::id(&device_id, DeviceId::parse)?;
             found.push(FoundKeyPackage { single_use_id: Some(*id), device_id, key_package: key_package.into() });
@@ -142,11 +139,12 @@ async fn find(
     conversation_id: &ConversationId,
     message_id: &MessageId,
 ) -> sqlx::Result<Option<(u64, u64)>> {
-    let row: Option<(i64, i64)> =
-        query_as("SELECT seq, accepted_at_ms FROM entry WHERE conversation_id = $1 AND message_id = $2 ORDER BY seq LIMIT 1")
-            .bind(conversation_id.as_bytes().to_vec())
-            .bind(message_id.as_bytes().to_vec())
-            .fetch_optional(connection)
-            .await?;
+    let row: Option<(i64, i64)> = query_as(
+        "SELECT seq, accepted_at_ms FROM entry WHERE conversation_id = $1 AND message_id = $2 ORDER BY seq LIMIT 1",
+    )
+    .bind(conversation_id.as_bytes().to_vec())
+    .bind(message_id.as_bytes().to_vec())
+    .fetch_optional(connection)
+    .await?;
     Ok(row.map(|(seq, at_ms)| (unsigned(seq), unsigned(at_ms))))
 }

@@ -13,9 +13,7 @@ pub(super) async fn apply(connection: &mut SqliteConnection, write: &Write) -> R
     match write {
         Write::Entry(entry) => insert_entry(connection, entry).await,
         Write::Delivered { conversation_id, device_id, seq } => {
-            let update = query(
-                "UPDATE member SET delivered_seq = $3 WHERE conversation_id = $1 AND device_id = $2",
-            );
+            let update = query("UPDATE member SET delivered_seq = $3 WHERE conversation_id = $1 AND device_id = $2");
             let update = update.bind(id(conversation_id.as_bytes())).bind(id(device_id.as_bytes())).bind(int(*seq));
             run(connection, update).await
         }
@@ -237,10 +235,7 @@ fn id(bytes: &[u8; 16]) -> Vec<u8> {
     bytes.to_vec()
 }
 
-async fn run(
-    connection: &mut SqliteConnection,
-    query: Query<'_, Sqlite, SqliteArguments>,
-) -> Result<(), StoreError> {
+async fn run(connection: &mut SqliteConnection, query: Query<'_, Sqlite, SqliteArguments>) -> Result<(), StoreError> {
     query.execute(connection).await.map(|_| ()).map_err(failed)
 }
 

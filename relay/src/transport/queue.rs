@@ -101,7 +101,11 @@ impl Queue {
                 state.frames.clear();
                 state.bytes = 0;
                 drop(state);
-                self.close(WireError::retry(Code::RateLimited, "this session takes its frames too slowly: reconnect", 1_000));
+                self.close(WireError::retry(
+                    Code::RateLimited,
+                    "this session takes its frames too slowly: reconnect",
+                    1_000,
+                ));
                 Pushed::Overflowed
             }
         }
