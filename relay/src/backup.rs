@@ -10,6 +10,7 @@ use crate::store::{SqliteStore, database_path};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use wardline_signaling::StoreError;
 use zeroize::Zeroizing;
@@ -137,7 +138,7 @@ async fn unpack(from: &Path, dir: &DataDir) -> Result<(), BackupError> {
 
 /// `fs::copy` takes over the mode of a backup that somebody made readable.
 fn write_mode(path: &Path) -> Result<(), DataDirError> {
-    let private = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    let private = <fs::Permissions as PermissionsExt>::from_mode(0o600);
     fs::set_permissions(path, private).map_err(at(path))
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use wardline_directory::key::ProposerKey;
 use zeroize::Zeroizing;
@@ -108,7 +108,7 @@ impl DataDir {
             }
             Err(error) => return Err(at(path)(error)),
         }
-        let private = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let private = <fs::Permissions as PermissionsExt>::from_mode(0o700);
         fs::set_permissions(path, private).map_err(at(path))?;
         Ok(Self { path: path.to_owned() })
     }
@@ -215,7 +215,6 @@ fn self_signed() -> Result<(String, Zeroizing<String>), rcgen::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777

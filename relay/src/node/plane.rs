@@ -158,7 +158,7 @@ impl Shell {
                 () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
                     if self.is_due() { Input::Tick } else { continue }
                 }
-                Some(message) = lanes.sessions.recv(), if open => match self.from_session(message, deadline.is_some()) {
+                Some(message) = lanes.sessions.recv(), if open => match self.session_says(message, deadline.is_some()) {
                     Some(input) => input,
                     None => continue,
                 },
@@ -167,7 +167,7 @@ impl Shell {
         }
     }
 
-    fn from_session(&mut self, message: FromSession, shutting_down: bool) -> Option<Input> {
+    fn session_says(&mut self, message: FromSession, shutting_down: bool) -> Option<Input> {
         match message {
             FromSession::Opened { queue, .. } if shutting_down => {
                 queue.close(super::Readiness::ShuttingDown.refusal());

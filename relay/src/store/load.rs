@@ -62,8 +62,11 @@ async fn statements(connection: &mut SqliteConnection) -> sqlx::Result<Vec<State
     Ok(rows.into_iter().map(|(body, signature)| Statement { body: body.into(), signature: signature.into() }).collect())
 }
 
+/// Device, account, chain, enrolled, last seen, revoked.
+type DeviceColumns = (Vec<u8>, Vec<u8>, Vec<u8>, i64, i64, i64);
+
 async fn devices(connection: &mut SqliteConnection) -> sqlx::Result<Vec<DeviceRow>> {
-    let rows: Vec<(Vec<u8>, Vec<u8>, Vec<u8>, i64, i64, i64)> = query_as(
+    let rows: Vec<DeviceColumns> = query_as(
         "SELECT device_id, account_id, chain, enrolled_at_ms, last_seen_ms, revoked FROM device ORDER BY enrolled_at_ms, device_id",
     )
     .fetch_all(connection)

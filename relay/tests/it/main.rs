@@ -1,9 +1,17 @@
 //! The node's shell against real SQLite files and real QUIC on loopback.
+#[cfg(test)]
 mod backup;
+#[cfg(test)]
 mod client;
+#[cfg(test)]
 mod frames;
+#[cfg(test)]
 mod group_commit;
+#[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
 mod monitoring;
+#[cfg(test)]
 mod reference;
+#[cfg(test)]
 mod storage_failure;
