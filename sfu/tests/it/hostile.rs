@@ -105,7 +105,8 @@ fn damaged_and_random_datagrams_never_panic_and_do_not_end_the_call() {
 #[test]
 fn a_forged_packet_with_a_new_ssrc_does_not_take_a_line_over() {
     let mut world = World::call(9, Link::GOOD);
-    world.speak(&[0, 1], 5);
+    // Until the receiver reports have told the senders that their SSRC is known, after which they name the line no more.
+    world.speak(&[0, 1], 400);
     world.run(Duration::from_millis(50));
     // A packet from the start still names its line, as the extension that binds an SSRC to it (RFC 8843 section 9.2).
     let (from, genuine) =
