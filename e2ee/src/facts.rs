@@ -84,10 +84,10 @@ pub(crate) fn check_tree<'a>(leaves: impl Iterator<Item = &'a LeafNode>, members
 
 /// Nothing that a leaf says may make it expire, and every leaf knows the roster extension.
 pub(crate) fn check_leaf(leaf: &LeafNode) -> Result<(), Refusal> {
-    if let LeafNodeSource::KeyPackage(lifetime) = leaf.leaf_node_source() {
-        if !config::is_lasting(lifetime) {
-            return Err(Refusal::Lifetime);
-        }
+    if let LeafNodeSource::KeyPackage(lifetime) = leaf.leaf_node_source()
+        && !config::is_lasting(lifetime)
+    {
+        return Err(Refusal::Lifetime);
     }
     let extensions = leaf.capabilities().extensions();
     if config::required().extension_types().iter().all(|needed| extensions.contains(needed)) {

@@ -1,4 +1,7 @@
 //! A hostile node and a hostile member: what a device refuses although it verifies as MLS.
+// Clippy spares only functions marked as tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use openmls::prelude::*;
@@ -98,8 +101,7 @@ fn a_device_of_one_account_is_not_passed_off_as_anothers() {
     let own = certificate::issue_by_device(&key, evil.device, ward.papers[1].account, device, public, NOW);
     let certificates = vec![own, evil.chain.certificates[0].clone()];
     let chain = DeviceChain { certificates };
-    let key_package =
-        mallory::key_package(&ward.mallory.provider, &seed, &chain, mallory::forever());
+    let key_package = mallory::key_package(&ward.mallory.provider, &seed, &chain, mallory::forever());
     let made = ward.mallory.commit(&[], |builder| builder.propose_adds([key_package]));
     let error = process(&mut ward.bob, &made.entry, &ward.world).unwrap_err();
     assert!(matches!(error, ProcessError::Forbidden(Refusal::Chain(Chain::BrokenChain(_)))), "{error:?}");
@@ -111,8 +113,7 @@ fn a_chain_that_is_not_of_the_leafs_key_is_not_added() {
     let eve = ward.world.person("eve");
     // Eve shows Bob's chain with her own key.
     let stolen = ward.papers[1].chain.clone();
-    let key_package =
-        mallory::key_package(&ward.mallory.provider, &eve.seed, &stolen, mallory::forever());
+    let key_package = mallory::key_package(&ward.mallory.provider, &eve.seed, &stolen, mallory::forever());
     ward.adds(key_package, Refusal::BadCredential);
 }
 
@@ -159,8 +160,7 @@ fn a_deleted_or_expired_account_is_not_added_and_is_reported_when_it_is_a_member
     // Anybody may remove it then, without the node.
     process(&mut ward.bob, ward.node.log.last().unwrap(), &ward.world).unwrap();
     let smaller = roster::without(&ward.roster(), ward.papers[2].account);
-    let change =
-        Change { remove_devices: vec![ward.papers[2].device], roster: Some(smaller), ..Change::default() };
+    let change = Change { remove_devices: vec![ward.papers[2].device], roster: Some(smaller), ..Change::default() };
     let pending = ward.bob.commit(ID, change, ward.world.directory(), NOW).unwrap();
     ward.node.submit(&pending);
     assert!(process(&mut ward.alice, ward.node.log.last().unwrap(), &ward.world).unwrap().ended.is_empty());
@@ -188,12 +188,9 @@ fn the_node_proposes_nothing_but_removals() {
         SenderExtensionIndex::new(0),
     );
     let context = mallory::out(&context.unwrap());
-    let join = JoinProposal::new::<<openmls_rust_crypto::OpenMlsRustCrypto as openmls_traits::OpenMlsProvider>::StorageProvider>(
-        mallory::honest(&further),
-        id,
-        epoch,
-        &mallory::Key(&further.seed),
-    );
+    let join = JoinProposal::new::<
+        <openmls_rust_crypto::OpenMlsRustCrypto as openmls_traits::OpenMlsProvider>::StorageProvider,
+    >(mallory::honest(&further), id, epoch, &mallory::Key(&further.seed));
     let join = mallory::out(&join.unwrap());
     for proposal in [add, context] {
         let change = Change { proposals: vec![proposal.clone()], ..Change::default() };
@@ -317,7 +314,8 @@ fn a_direct_conversation_never_changes_its_two() {
     three.entries.sort_by(|one, other| one.account_id.cmp(&other.account_id));
     let grown = Roster { kind: 2, ..three.clone() };
     let swapped = roster::direct(eve.account, evil.account);
-    for (roster, why) in [(three, Refusal::BadRoster), (grown, Refusal::DirectRoster), (swapped, Refusal::NotOnRoster)] {
+    for (roster, why) in [(three, Refusal::BadRoster), (grown, Refusal::DirectRoster), (swapped, Refusal::NotOnRoster)]
+    {
         let extensions = mallory.with_roster(&roster);
         let made = mallory.commit(&[], |builder| builder.propose_group_context_extensions(extensions).unwrap());
         assert_eq!(process(&mut alice, &made.entry, &world).unwrap_err(), ProcessError::Forbidden(why));
@@ -342,10 +340,7 @@ fn nothing_else_of_the_context_changes() {
     wider.add_or_replace(Extension::RequiredCapabilities(required)).unwrap();
     for extensions in [senders, bare, wider] {
         let made = ward.mallory.commit(&[], |builder| builder.propose_group_context_extensions(extensions).unwrap());
-        assert!(matches!(
-            ward.node.view.check(&[], &made.entry.commit, &made.group_info),
-            Err(Refused::Invalid(_))
-        ));
+        assert!(matches!(ward.node.view.check(&[], &made.entry.commit, &made.group_info), Err(Refused::Invalid(_))));
         ward.refused(&made, Refusal::ContextChanged);
     }
 }
@@ -388,8 +383,14 @@ fn nobody_joins_from_outside_who_is_not_on_the_roster() {
     let staged = ward.node.view.check(&[], &made.entry.commit, &made.group_info).unwrap();
     assert_eq!(staged.added[0].account_id, eve.account);
     ward.refused(&made, Refusal::NotOnRoster);
-    let refused =
-        eve.engine().join_external(ID, ward.node.view.group_info(), &ward.node.tree(), None, ward.world.directory(), NOW);
+    let refused = eve.engine().join_external(
+        ID,
+        ward.node.view.group_info(),
+        &ward.node.tree(),
+        None,
+        ward.world.directory(),
+        NOW,
+    );
     assert_eq!(refused.unwrap_err(), JoinError::Forbidden(Refusal::NotOnRoster));
 }
 
@@ -403,10 +404,7 @@ fn an_old_group_info_is_refused_below_the_floor() {
         process(engine, ward.node.log.last().unwrap(), &ward.world).unwrap();
     }
     let mut phone = ward.world.further(&ward.papers[1]).engine();
-    let floor = Floor {
-        epoch: ward.bob.epoch(ID).unwrap(),
-        authenticator: ward.bob.epoch_authenticator(ID).unwrap(),
-    };
+    let floor = Floor { epoch: ward.bob.epoch(ID).unwrap(), authenticator: ward.bob.epoch_authenticator(ID).unwrap() };
     let directory = ward.world.directory();
     let refused = phone.join_external(ID, &old_info, &old_tree, Some(floor.clone()), directory, NOW);
     assert_eq!(refused.unwrap_err(), JoinError::BelowFloor);

@@ -1,4 +1,7 @@
 //! Alice, Bob and Carol: what members of a conversation do, and that they all end up in the same place.
+// Clippy spares only functions marked as tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use support::*;
@@ -116,9 +119,8 @@ fn a_further_device_joins_from_outside() {
     let phone = world.further(&papers[1]);
     let mut phone = phone.engine();
     let floor = Floor { epoch: bob.epoch(ID).unwrap(), authenticator: bob.epoch_authenticator(ID).unwrap() };
-    let pending = phone
-        .join_external(ID, node.view.group_info(), &node.tree(), Some(floor), world.directory(), NOW)
-        .unwrap();
+    let pending =
+        phone.join_external(ID, node.view.group_info(), &node.tree(), Some(floor), world.directory(), NOW).unwrap();
     assert_eq!(pending.epoch, 1);
     assert_eq!(phone.epoch(ID), None, "not before the node accepted it");
     assert!(matches!(
@@ -159,9 +161,8 @@ fn a_device_that_lost_its_way_heals_and_replaces_its_leaf() {
     assert_eq!(carol.process_message(ID, &sent.ciphertext, world.directory()).unwrap_err(), ProcessError::Future);
     let mut empty = papers[2].engine();
     for carol in [&mut empty, &mut carol] {
-        let pending = carol
-            .join_external(ID, node.view.group_info(), &node.tree(), None, world.directory(), NOW)
-            .unwrap();
+        let pending =
+            carol.join_external(ID, node.view.group_info(), &node.tree(), None, world.directory(), NOW).unwrap();
         let seen = node.submit_join(&pending);
         assert_eq!((seen.added, seen.removed), (1, 1));
         // Confirmed by meeting its own commit in the log.
@@ -189,7 +190,10 @@ fn of_two_commits_the_log_takes_one_and_the_other_is_made_again() {
     assert!(matches!(alice.commit(ID, Change::default(), world.directory(), NOW), Err(EngineError::Pending)));
     let won = bob.commit(ID, Change::default(), world.directory(), NOW).unwrap();
     node.submit(&won);
-    assert_eq!(node.view.check(&[], &lost.commit, &lost.group_info).unwrap_err(), wardline_e2ee::public::Refused::Stale);
+    assert_eq!(
+        node.view.check(&[], &lost.commit, &lost.group_info).unwrap_err(),
+        wardline_e2ee::public::Refused::Stale
+    );
     let entry = node.log.last().unwrap().clone();
     let applied = process(&mut alice, &entry, &world).unwrap();
     assert!(!applied.own && !alice.has_pending_commit(ID));
@@ -258,10 +262,7 @@ fn a_restart_at_any_moment_continues_exactly() {
         assert!(!process(engine, &entry, &world).unwrap().own);
     }
     restart([&mut alice, &mut bob, &mut carol], &mut disks);
-    assert_eq!(
-        carol.process_message(ID, &early.ciphertext, world.directory()).unwrap().plaintext,
-        b"for Carol, later"
-    );
+    assert_eq!(carol.process_message(ID, &early.ciphertext, world.directory()).unwrap().plaintext, b"for Carol, later");
     restart([&mut alice, &mut bob, &mut carol], &mut disks);
     assert_eq!(
         carol.process_message(ID, &early.ciphertext, world.directory()).unwrap_err(),
@@ -269,8 +270,7 @@ fn a_restart_at_any_moment_continues_exactly() {
         "what was read before the restart is not read again"
     );
     // An external join that is pending over a restart.
-    let pending =
-        carol.join_external(ID, node.view.group_info(), &node.tree(), None, world.directory(), NOW).unwrap();
+    let pending = carol.join_external(ID, node.view.group_info(), &node.tree(), None, world.directory(), NOW).unwrap();
     restart([&mut alice, &mut bob, &mut carol], &mut disks);
     talk(&mut carol, &mut [&mut alice], b"still the old leaf", &world);
     node.submit_join(&pending);

@@ -139,3 +139,33 @@ impl Receiver {
         self.epochs.retain(|kept| kept.until_ms.is_none_or(|until_ms| now_ms < until_ms));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, METADATA, PLAINTEXT, SEALED};
+    use super::*;
+
+    #[test]
+    fn rfc_9605_test_vector() {
+        let peer = AccountId::from_bytes([1; 16]);
+        let mut receiver = Receiver::new(peer);
+        receiver.update(testing::epoch(peer), 0);
+        let frame = [METADATA, SEALED].concat();
+        let opened = receiver.open(&frame, METADATA.len(), 0).unwrap();
+        assert_eq!(opened.payload, [METADATA, PLAINTEXT].concat());
+        assert_eq!((opened.leaf, opened.context_id, opened.epoch, opened.counter), (0, 0, 0x123, 0x4567));
+        assert_eq!(receiver.open(&frame, METADATA.len(), 0).unwrap_err(), MediaError::Replayed);
+    }
+
+    #[test]
+    fn a_peer_cannot_fill_the_memory_with_key_ids() {
+        let peer = AccountId::from_bytes([1; 16]);
+        let mut receiver = Receiver::new(peer);
+        receiver.update(testing::epoch(peer), 0);
+        for context_id in 0..=KEY_IDS_MAX as u32 {
+            let mut sender = super::super::Sender::new(testing::epoch(peer), context_id).unwrap();
+            let opened = receiver.open(&sender.seal(b"frame", 0).unwrap(), 0, 0);
+            assert_eq!(opened.is_ok(), context_id < KEY_IDS_MAX as u32);
+        }
+    }
+}

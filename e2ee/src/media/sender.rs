@@ -64,3 +64,26 @@ impl fmt::Debug for Sender {
         write!(f, "Sender(context {}, epoch {}, secret)", self.context_id, self.epoch.epoch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, METADATA, PLAINTEXT, SEALED};
+    use super::*;
+    use wardline_protocol::AccountId;
+
+    #[test]
+    fn rfc_9605_test_vector() {
+        let mut sender = Sender::new(testing::epoch(AccountId::from_bytes([1; 16])), 0).unwrap();
+        sender.counter = MonotonicCounter::with_start_value(0x4567, u64::MAX);
+        let sealed = sender.seal(&[METADATA, PLAINTEXT].concat(), METADATA.len()).unwrap();
+        assert_eq!(sealed, [METADATA, SEALED].concat());
+    }
+
+    #[test]
+    fn the_last_counter_is_not_used_twice() {
+        let mut sender = Sender::new(testing::epoch(AccountId::from_bytes([1; 16])), 0).unwrap();
+        sender.counter = MonotonicCounter::with_start_value(u64::MAX, u64::MAX);
+        sender.seal(b"last", 0).unwrap();
+        assert_eq!(sender.seal(b"too many", 0), Err(MediaError::OutOfRange));
+    }
+}

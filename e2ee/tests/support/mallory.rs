@@ -60,7 +60,12 @@ pub fn credential(seed: &[u8; 32], chain: &DeviceChain) -> CredentialWithKey {
 }
 
 /// A key package that any key and chain may be in.
-pub fn key_package(provider: &OpenMlsRustCrypto, seed: &[u8; 32], chain: &DeviceChain, lifetime: Lifetime) -> KeyPackage {
+pub fn key_package(
+    provider: &OpenMlsRustCrypto,
+    seed: &[u8; 32],
+    chain: &DeviceChain,
+    lifetime: Lifetime,
+) -> KeyPackage {
     KeyPackage::builder()
         .key_package_lifetime(lifetime)
         .leaf_node_capabilities(capabilities())

@@ -1,7 +1,5 @@
 //! A hospital, its people's devices, and a node that does what it should, for the stories.
-#![allow(dead_code, unreachable_pub, missing_docs)]
-
-
+#![allow(dead_code, missing_docs)]
 
 pub mod mallory;
 
