@@ -10,8 +10,8 @@ const SPAN_US: i64 = 1_000_000;
 const BUCKET_US: i64 = 2_000;
 /// Buckets: delays up to 200 ms are told apart.
 const BUCKETS: usize = 100;
-/// How much a former packet's weight shrinks with each packet: half after 7 seconds.
-const FORGETTING: f32 = 0.998;
+/// How much a former packet's weight shrinks with each packet: half after 3.5 seconds.
+const FORGETTING: f32 = 0.996;
 /// This part of packets should come in time; the others are concealed.
 const QUANTILE: f32 = 0.98;
 /// Added for the reader's own lateness.
@@ -72,10 +72,14 @@ impl Default for DelayHistogram {
 }
 
 impl DelayHistogram {
-    /// Takes one packet's delay.
+    /// Takes one packet's delay. One that no buffer could make up for says nothing about the best size of a buffer: the path
+    /// or the stream has changed.
     pub fn add(&mut self, delay_us: i64) {
+        if delay_us >= BUCKETS as i64 * BUCKET_US {
+            return;
+        }
         self.weights.iter_mut().for_each(|weight| *weight *= FORGETTING);
-        let bucket = usize::try_from(delay_us / BUCKET_US).unwrap_or(0).min(BUCKETS - 1);
+        let bucket = usize::try_from(delay_us / BUCKET_US).unwrap_or(0);
         if let Some(weight) = self.weights.get_mut(bucket) {
             *weight += 1.0;
         }
@@ -126,6 +130,8 @@ mod tests {
         (0..3_000).for_each(|_| delays.add(3_000));
         assert_eq!(delays.target(), TARGET_MIN);
         (0..500).for_each(|_| delays.add(900_000));
+        assert_eq!(delays.target(), TARGET_MIN, "that is no jitter");
+        (0..500).for_each(|_| delays.add(199_000));
         assert_eq!(delays.target(), TARGET_MAX);
         delays.add(-1);
     }
