@@ -124,3 +124,112 @@ impl AudioSink for WavSink {
         self.writer.flush().map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hound::{SampleFormat, WavSpec, WavWriter};
+
+    fn tone(rate: u32, at: u32) -> f64 {
+        (std::f64::consts::TAU * 500.0 * f64::from(at) / f64::from(rate)).sin() * 0.5
+    }
+
+    /// A file with one second of a tone in every channel.
+    fn file(folder: &Path, rate: u32, channels: u16, bits: u16, format: SampleFormat) -> std::path::PathBuf {
+        let path = folder.join(format!("{rate}-{channels}-{bits}.wav"));
+        let spec = WavSpec { channels, sample_rate: rate, bits_per_sample: bits, sample_format: format };
+        let mut writer = WavWriter::create(&path, spec).unwrap();
+        for at in 0..rate {
+            for _ in 0..channels {
+                match format {
+                    SampleFormat::Float => writer.write_sample(tone(rate, at) as f32).unwrap(),
+                    SampleFormat::Int => {
+                        let full = f64::from(1_u32 << (bits - 1));
+                        writer.write_sample((tone(rate, at) * full) as i32).unwrap();
+                    }
+                }
+            }
+        }
+        writer.finalize().unwrap();
+        path
+    }
+
+    fn read_all(source: &mut WavSource) -> Vec<f32> {
+        let mut samples = Vec::new();
+        let mut frame = [0.0; FRAME_SAMPLES];
+        loop {
+            let count = source.read(&mut frame);
+            samples.extend_from_slice(&frame[..count]);
+            if count == 0 {
+                return samples;
+            }
+        }
+    }
+
+    #[test]
+    fn every_usual_kind_of_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for (rate, channels, bits, format) in [
+            (48_000, 1, 16, SampleFormat::Int),
+            (44_100, 2, 16, SampleFormat::Int),
+            (22_050, 1, 24, SampleFormat::Int),
+            (16_000, 6, 32, SampleFormat::Int),
+            (8_000, 1, 8, SampleFormat::Int),
+            (96_000, 2, 32, SampleFormat::Float),
+        ] {
+            let path = file(folder.path(), rate, channels, bits, format);
+            let samples = read_all(&mut WavSource::open(&path).unwrap());
+            assert_eq!(samples.len(), 48_000, "{}", path.display());
+            for at in 2_000..46_000_u32 {
+                let error = (f64::from(samples[at as usize]) - tone(48_000, at)).abs();
+                assert!(error < 0.02, "{}: {error} at {at}", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let slow = file(folder.path(), 4_000, 1, 16, SampleFormat::Int);
+        let message = WavSource::open(&slow).err().unwrap().to_string();
+        assert!(message.contains("4000 Hz") && message.contains("8 to 192 kHz"), "{message}");
+        let text = folder.path().join("text.wav");
+        std::fs::write(&text, "no sound at all").unwrap();
+        assert!(matches!(WavSource::open(&text), Err(MediaError::Source(_))));
+        let missing = WavSource::open(&folder.path().join("missing.wav")).err().unwrap();
+        assert!(missing.to_string().contains("missing.wav"));
+        assert!(matches!(WavSink::create(folder.path()), Err(MediaError::Sink(_))));
+    }
+
+    #[test]
+    fn a_repeating_source_goes_on() {
+        let mut source = WavSource::from_samples(vec![0.5; 1_000]).repeating();
+        let mut frame = [0.0; FRAME_SAMPLES];
+        let counts: Vec<usize> = (0..4).map(|_| source.read(&mut frame)).collect();
+        assert_eq!(counts, [960, 40, 960, 40]);
+    }
+
+    #[test]
+    fn a_recording_is_whole_and_survives_a_kill() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, killed) in [("ended.wav", false), ("killed.wav", true)] {
+            let path = folder.path().join(name);
+            let mut sink = WavSink::create(&path).unwrap();
+            for at in 0..125_u32 {
+                let level = if at < 100 { 0.25 } else { 7.0 };
+                sink.write(&[level; FRAME_SAMPLES]).unwrap();
+            }
+            if killed {
+                // Nothing of it is dropped, as when the process is gone.
+                std::mem::forget(sink);
+            } else {
+                sink.finish().unwrap();
+            }
+            let samples: Vec<i16> =
+                hound::WavReader::open(&path).unwrap().into_samples().collect::<Result<_, _>>().unwrap();
+            assert_eq!(samples.len(), if killed { 96_000 } else { 120_000 }, "{name}");
+            assert_eq!(samples[50_000], 8_192);
+            assert!(killed || samples[119_000] == i16::MAX, "too loud is clipped, not wrapped");
+        }
+    }
+}
