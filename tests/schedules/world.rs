@@ -1,5 +1,5 @@
 //! Eight devices, one node, and a network that loses lines: the shipped plane and the shipped client core, moved step by step by a seed.
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use wardline_client::core::{Body, Changes, Command, Core, Event, Identity, Input as In, Output as Out, Reply, Saved, Token};
 use wardline_directory::hospital::{Hospital, Person};
@@ -73,6 +73,9 @@ pub struct World {
     sessions: BTreeMap<SessionId, usize>,
     replies_to_world: BTreeMap<SessionId, Vec<wire::ServerFrame>>,
     boots: u8,
+    /// Accounts that were locked, removed or left at some time. What such a device had not fetched before it was taken out, the node
+    /// does not give it any more.
+    pub taken_out: BTreeSet<AccountId>,
 }
 
 impl World {
@@ -115,6 +118,7 @@ impl World {
             sessions: BTreeMap::new(),
             replies_to_world: BTreeMap::new(),
             boots: 0,
+            taken_out: BTreeSet::new(),
         };
         for invitation in &invitations {
             let key = world.device_key();
@@ -232,6 +236,9 @@ impl World {
     }
 
     pub fn lock(&mut self, account: AccountId, locked: bool) {
+        if locked {
+            self.taken_out.insert(account);
+        }
         let session = self.open_session();
         let key = OperationalKey::from_seed([2; 32]);
         let signature = proof::sign_admin(&key, &nonce(session), &EXPORTER).to_vec().into();
