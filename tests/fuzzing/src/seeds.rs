@@ -43,8 +43,12 @@ fn frames() -> Vec<Seed> {
         body: Some(wire::content::Body::Text(wire::Text { text: "Bett 4 ist frei".into() })),
         ..Default::default()
     };
-    let message =
-        wire::SendMessage { conversation_id: id, message_id: message_id.into(), ciphertext: vec![6; 40].into() };
+    let message = wire::SendMessage {
+        conversation_id: id,
+        message_id: message_id.into(),
+        ciphertext: vec![6; 40].into(),
+        ..Default::default()
+    };
     vec![
         (
             "client_frames",
