@@ -91,366 +91,65 @@ fn encode<V: Serialize + ?Sized>(value: &V) -> Result<Vec<u8>, CellError> {
     postcard::to_allocvec(value).map_err(|_| CellError)
 }
 
+/// The functions for one kind of cell: what writes it, what reads it, what deletes it. openmls fixes the order of type parameters,
+/// which differs.
+macro_rules! stored {
+    ($($label:ident: $key:ident => $value:ident;
+       $write:ident<$($w:ident),+>, $read:ident<$($r:ident),+>, $delete:ident;)+) => {$(
+        fn $write<$($w: traits::$w<CURRENT_VERSION>),+>(&self, id: &$key, value: &$value) -> Result<(), CellError> {
+            self.put(key(Label::$label, id)?, value)
+        }
+
+        fn $read<$($r: traits::$r<CURRENT_VERSION>),+>(&self, id: &$key) -> Result<Option<$value>, CellError> {
+            self.get(&key(Label::$label, id)?)
+        }
+
+        fn $delete<$key: traits::$key<CURRENT_VERSION>>(&self, id: &$key) -> Result<(), CellError> {
+            self.delete(&key(Label::$label, id)?);
+            Ok(())
+        }
+    )+};
+}
+
 impl StorageProvider<CURRENT_VERSION> for Cells {
     type Error = CellError;
 
-    fn write_tree<GroupId: traits::GroupId<CURRENT_VERSION>, TreeSync: traits::TreeSync<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-        tree: &TreeSync,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::Tree, group_id)?, tree)
+    stored! {
+        Tree: GroupId => TreeSync;
+        write_tree<GroupId, TreeSync>, tree<GroupId, TreeSync>, delete_tree;
+        InterimTranscriptHash: GroupId => InterimTranscriptHash;
+        write_interim_transcript_hash<GroupId, InterimTranscriptHash>, interim_transcript_hash<GroupId, InterimTranscriptHash>, delete_interim_transcript_hash;
+        GroupContext: GroupId => GroupContext;
+        write_context<GroupId, GroupContext>, group_context<GroupId, GroupContext>, delete_context;
+        ConfirmationTag: GroupId => ConfirmationTag;
+        write_confirmation_tag<GroupId, ConfirmationTag>, confirmation_tag<GroupId, ConfirmationTag>, delete_confirmation_tag;
+        GroupState: GroupId => GroupState;
+        write_group_state<GroupState, GroupId>, group_state<GroupState, GroupId>, delete_group_state;
+        MessageSecrets: GroupId => MessageSecrets;
+        write_message_secrets<GroupId, MessageSecrets>, message_secrets<GroupId, MessageSecrets>, delete_message_secrets;
+        ResumptionPsk: GroupId => ResumptionPskStore;
+        write_resumption_psk_store<GroupId, ResumptionPskStore>, resumption_psk_store<GroupId, ResumptionPskStore>, delete_all_resumption_psk_secrets;
+        OwnLeafIndex: GroupId => LeafNodeIndex;
+        write_own_leaf_index<GroupId, LeafNodeIndex>, own_leaf_index<GroupId, LeafNodeIndex>, delete_own_leaf_index;
+        EpochSecrets: GroupId => GroupEpochSecrets;
+        write_group_epoch_secrets<GroupId, GroupEpochSecrets>, group_epoch_secrets<GroupId, GroupEpochSecrets>, delete_group_epoch_secrets;
+        SignatureKeyPair: SignaturePublicKey => SignatureKeyPair;
+        write_signature_key_pair<SignaturePublicKey, SignatureKeyPair>, signature_key_pair<SignaturePublicKey, SignatureKeyPair>, delete_signature_key_pair;
+        KeyPackage: HashReference => KeyPackage;
+        write_key_package<HashReference, KeyPackage>, key_package<HashReference, KeyPackage>, delete_key_package;
+        Psk: PskId => PskBundle;
+        write_psk<PskId, PskBundle>, psk<PskBundle, PskId>, delete_psk;
+        EncryptionKeyPair: EncryptionKey => HpkeKeyPair;
+        write_encryption_key_pair<EncryptionKey, HpkeKeyPair>, encryption_key_pair<HpkeKeyPair, EncryptionKey>, delete_encryption_key_pair;
     }
 
-    fn tree<GroupId: traits::GroupId<CURRENT_VERSION>, TreeSync: traits::TreeSync<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<Option<TreeSync>, CellError> {
-        self.get(&key(Label::Tree, group_id)?)
-    }
-
-    fn delete_tree<GroupId: traits::GroupId<CURRENT_VERSION>>(&self, group_id: &GroupId) -> Result<(), CellError> {
-        self.delete(&key(Label::Tree, group_id)?);
+    fn delete_group_config<G: traits::GroupId<CURRENT_VERSION>>(&self, id: &G) -> Result<(), CellError> {
+        self.delete(&key(Label::JoinConfig, id)?);
         Ok(())
     }
 
-    fn write_interim_transcript_hash<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        InterimTranscriptHash: traits::InterimTranscriptHash<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-        hash: &InterimTranscriptHash,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::InterimTranscriptHash, group_id)?, hash)
-    }
-
-    fn interim_transcript_hash<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        InterimTranscriptHash: traits::InterimTranscriptHash<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<Option<InterimTranscriptHash>, CellError> {
-        self.get(&key(Label::InterimTranscriptHash, group_id)?)
-    }
-
-    fn delete_interim_transcript_hash<GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::InterimTranscriptHash, group_id)?);
-        Ok(())
-    }
-
-    fn write_context<GroupId: traits::GroupId<CURRENT_VERSION>, GroupContext: traits::GroupContext<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-        context: &GroupContext,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::GroupContext, group_id)?, context)
-    }
-
-    fn group_context<GroupId: traits::GroupId<CURRENT_VERSION>, GroupContext: traits::GroupContext<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<Option<GroupContext>, CellError> {
-        self.get(&key(Label::GroupContext, group_id)?)
-    }
-
-    fn delete_context<GroupId: traits::GroupId<CURRENT_VERSION>>(&self, group_id: &GroupId) -> Result<(), CellError> {
-        self.delete(&key(Label::GroupContext, group_id)?);
-        Ok(())
-    }
-
-    fn write_confirmation_tag<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        ConfirmationTag: traits::ConfirmationTag<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-        tag: &ConfirmationTag,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::ConfirmationTag, group_id)?, tag)
-    }
-
-    fn confirmation_tag<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        ConfirmationTag: traits::ConfirmationTag<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<Option<ConfirmationTag>, CellError> {
-        self.get(&key(Label::ConfirmationTag, group_id)?)
-    }
-
-    fn delete_confirmation_tag<GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::ConfirmationTag, group_id)?);
-        Ok(())
-    }
-
-    fn write_group_state<GroupState: traits::GroupState<CURRENT_VERSION>, GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-        state: &GroupState,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::GroupState, group_id)?, state)
-    }
-
-    fn group_state<GroupState: traits::GroupState<CURRENT_VERSION>, GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<Option<GroupState>, CellError> {
-        self.get(&key(Label::GroupState, group_id)?)
-    }
-
-    fn delete_group_state<GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::GroupState, group_id)?);
-        Ok(())
-    }
-
-    fn write_message_secrets<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        MessageSecrets: traits::MessageSecrets<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-        secrets: &MessageSecrets,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::MessageSecrets, group_id)?, secrets)
-    }
-
-    fn message_secrets<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        MessageSecrets: traits::MessageSecrets<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<Option<MessageSecrets>, CellError> {
-        self.get(&key(Label::MessageSecrets, group_id)?)
-    }
-
-    fn delete_message_secrets<GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::MessageSecrets, group_id)?);
-        Ok(())
-    }
-
-    fn write_resumption_psk_store<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        ResumptionPskStore: traits::ResumptionPskStore<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-        store: &ResumptionPskStore,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::ResumptionPsk, group_id)?, store)
-    }
-
-    fn resumption_psk_store<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        ResumptionPskStore: traits::ResumptionPskStore<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<Option<ResumptionPskStore>, CellError> {
-        self.get(&key(Label::ResumptionPsk, group_id)?)
-    }
-
-    fn delete_all_resumption_psk_secrets<GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::ResumptionPsk, group_id)?);
-        Ok(())
-    }
-
-    fn write_own_leaf_index<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        LeafNodeIndex: traits::LeafNodeIndex<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-        index: &LeafNodeIndex,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::OwnLeafIndex, group_id)?, index)
-    }
-
-    fn own_leaf_index<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        LeafNodeIndex: traits::LeafNodeIndex<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<Option<LeafNodeIndex>, CellError> {
-        self.get(&key(Label::OwnLeafIndex, group_id)?)
-    }
-
-    fn delete_own_leaf_index<GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::OwnLeafIndex, group_id)?);
-        Ok(())
-    }
-
-    fn write_group_epoch_secrets<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        GroupEpochSecrets: traits::GroupEpochSecrets<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-        secrets: &GroupEpochSecrets,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::EpochSecrets, group_id)?, secrets)
-    }
-
-    fn group_epoch_secrets<
-        GroupId: traits::GroupId<CURRENT_VERSION>,
-        GroupEpochSecrets: traits::GroupEpochSecrets<CURRENT_VERSION>,
-    >(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<Option<GroupEpochSecrets>, CellError> {
-        self.get(&key(Label::EpochSecrets, group_id)?)
-    }
-
-    fn delete_group_epoch_secrets<GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::EpochSecrets, group_id)?);
-        Ok(())
-    }
-
-    fn write_signature_key_pair<
-        SignaturePublicKey: traits::SignaturePublicKey<CURRENT_VERSION>,
-        SignatureKeyPair: traits::SignatureKeyPair<CURRENT_VERSION>,
-    >(
-        &self,
-        public_key: &SignaturePublicKey,
-        pair: &SignatureKeyPair,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::SignatureKeyPair, public_key)?, pair)
-    }
-
-    fn signature_key_pair<
-        SignaturePublicKey: traits::SignaturePublicKey<CURRENT_VERSION>,
-        SignatureKeyPair: traits::SignatureKeyPair<CURRENT_VERSION>,
-    >(
-        &self,
-        public_key: &SignaturePublicKey,
-    ) -> Result<Option<SignatureKeyPair>, CellError> {
-        self.get(&key(Label::SignatureKeyPair, public_key)?)
-    }
-
-    fn delete_signature_key_pair<SignaturePublicKey: traits::SignaturePublicKey<CURRENT_VERSION>>(
-        &self,
-        public_key: &SignaturePublicKey,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::SignatureKeyPair, public_key)?);
-        Ok(())
-    }
-
-    fn write_key_package<
-        HashReference: traits::HashReference<CURRENT_VERSION>,
-        KeyPackage: traits::KeyPackage<CURRENT_VERSION>,
-    >(
-        &self,
-        hash_ref: &HashReference,
-        key_package: &KeyPackage,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::KeyPackage, hash_ref)?, key_package)
-    }
-
-    fn key_package<
-        HashReference: traits::HashReference<CURRENT_VERSION>,
-        KeyPackage: traits::KeyPackage<CURRENT_VERSION>,
-    >(
-        &self,
-        hash_ref: &HashReference,
-    ) -> Result<Option<KeyPackage>, CellError> {
-        self.get(&key(Label::KeyPackage, hash_ref)?)
-    }
-
-    fn delete_key_package<HashReference: traits::HashReference<CURRENT_VERSION>>(
-        &self,
-        hash_ref: &HashReference,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::KeyPackage, hash_ref)?);
-        Ok(())
-    }
-
-    fn write_psk<PskId: traits::PskId<CURRENT_VERSION>, PskBundle: traits::PskBundle<CURRENT_VERSION>>(
-        &self,
-        psk_id: &PskId,
-        psk: &PskBundle,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::Psk, psk_id)?, psk)
-    }
-
-    fn psk<PskBundle: traits::PskBundle<CURRENT_VERSION>, PskId: traits::PskId<CURRENT_VERSION>>(
-        &self,
-        psk_id: &PskId,
-    ) -> Result<Option<PskBundle>, CellError> {
-        self.get(&key(Label::Psk, psk_id)?)
-    }
-
-    fn delete_psk<PskId: traits::PskId<CURRENT_VERSION>>(&self, psk_id: &PskId) -> Result<(), CellError> {
-        self.delete(&key(Label::Psk, psk_id)?);
-        Ok(())
-    }
-
-    fn write_encryption_key_pair<
-        EncryptionKey: traits::EncryptionKey<CURRENT_VERSION>,
-        HpkeKeyPair: traits::HpkeKeyPair<CURRENT_VERSION>,
-    >(
-        &self,
-        public_key: &EncryptionKey,
-        pair: &HpkeKeyPair,
-    ) -> Result<(), CellError> {
-        self.put(key(Label::EncryptionKeyPair, public_key)?, pair)
-    }
-
-    fn encryption_key_pair<
-        HpkeKeyPair: traits::HpkeKeyPair<CURRENT_VERSION>,
-        EncryptionKey: traits::EncryptionKey<CURRENT_VERSION>,
-    >(
-        &self,
-        public_key: &EncryptionKey,
-    ) -> Result<Option<HpkeKeyPair>, CellError> {
-        self.get(&key(Label::EncryptionKeyPair, public_key)?)
-    }
-
-    fn delete_encryption_key_pair<EncryptionKey: traits::EncryptionKey<CURRENT_VERSION>>(
-        &self,
-        public_key: &EncryptionKey,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::EncryptionKeyPair, public_key)?);
-        Ok(())
-    }
-
-    fn delete_group_config<GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::JoinConfig, group_id)?);
-        Ok(())
-    }
-
-    fn delete_own_leaf_nodes<GroupId: traits::GroupId<CURRENT_VERSION>>(
-        &self,
-        group_id: &GroupId,
-    ) -> Result<(), CellError> {
-        self.delete(&key(Label::OwnLeafNodes, group_id)?);
+    fn delete_own_leaf_nodes<G: traits::GroupId<CURRENT_VERSION>>(&self, id: &G) -> Result<(), CellError> {
+        self.delete(&key(Label::OwnLeafNodes, id)?);
         Ok(())
     }
 

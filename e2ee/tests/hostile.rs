@@ -136,13 +136,9 @@ fn a_device_is_not_in_the_group_twice() {
 fn a_key_package_that_expires_is_not_added() {
     let mut ward = Ward::new();
     let further = ward.world.further(&ward.papers[1]);
-    let provider = mallory_provider();
+    let provider = openmls_rust_crypto::OpenMlsRustCrypto::default();
     let key_package = mallory::key_package(&provider, &further.seed, &further.chain, Lifetime::init(0, 1 << 40));
     ward.adds(key_package, Refusal::Lifetime);
-}
-
-fn mallory_provider() -> openmls_rust_crypto::OpenMlsRustCrypto {
-    openmls_rust_crypto::OpenMlsRustCrypto::default()
 }
 
 #[test]
@@ -253,10 +249,15 @@ fn the_archive_is_not_removed_by_the_node() {
         let error = engine.commit(ID, change, world.directory(), NOW).unwrap_err();
         assert_eq!(error, EngineError::Forbidden(Refusal::ArchiveRemoval));
     }
-    // Nor does a member who manages nothing take it off the roster.
-    let smaller = roster::without(node.view.roster(), c);
-    let change = Change { roster: Some(smaller), ..Change::default() };
-    assert!(bob.commit(ID, change, world.directory(), NOW).is_err());
+    // Nor does a member who manages nothing take it off the roster before its device has joined.
+    let mut alice = papers[0].engine();
+    let mut node = Node::create(&mut alice, roster::group([(a, true), (b, false), (c, false)]), &world);
+    let mut bob = papers[1].engine();
+    add(&mut node, &mut alice, &mut [&mut bob], None, &world);
+    let change = Change { roster: Some(roster::without(node.view.roster(), c)), ..Change::default() };
+    let error = bob.commit(ID, change.clone(), world.directory(), NOW).unwrap_err();
+    assert_eq!(error, EngineError::Forbidden(Refusal::ArchiveRemoval));
+    alice.commit(ID, change, world.directory(), NOW).unwrap();
 }
 
 #[test]
@@ -490,20 +491,12 @@ fn a_welcome_into_a_forged_group_is_refused_and_uses_nothing_up() {
     ];
     for (extensions, why) in cases {
         let mut group = Mallory::create(evil.clone(), extensions);
-        let MlsMessageBodyIn::KeyPackage(key_package) = mallory::message(&theirs).extract() else { panic!() };
-        let provider = mallory_provider();
-        let key_package = {
-            use openmls_traits::OpenMlsProvider;
-            key_package.validate(provider.crypto(), ProtocolVersion::Mls10).unwrap()
-        };
+        let key_package = mallory::valid(&theirs);
         // Eve is in the group too in the last case: she is not on the roster.
         let eve = why.is_none().then(|| mallory::honest(&eve));
         let made = group.commit(&[], |builder| builder.propose_adds(eve.into_iter().chain([key_package])));
         group.merge();
-        let tree = {
-            use openmls::prelude::tls_codec::Serialize as _;
-            group.group.export_ratchet_tree().tls_serialize_detached().unwrap()
-        };
+        let tree = group.tree();
         let refused = engine.join_welcome(ID, &made.welcome.unwrap(), &tree, ward.world.directory()).unwrap_err();
         assert_eq!(refused, JoinError::Forbidden(why.unwrap_or(Refusal::NotOnRoster)));
         assert_eq!(engine.epoch(ID), None);
@@ -523,24 +516,44 @@ fn a_welcome_into_a_forged_group_is_refused_and_uses_nothing_up() {
 }
 
 #[test]
+fn a_welcome_or_group_info_with_a_forged_member_is_refused() {
+    let mut ward = Ward::new();
+    let evil = ward.mallory.papers.clone();
+    let dora = ward.world.person("dora");
+    let mut engine = dora.engine();
+    // Bob is on the roster, but this "Bob" is of a key that no statement gave him.
+    let bob = ward.papers[1].account;
+    let other = EnrolmentKey::from_seed([77; 32]);
+    let device = wardline_protocol::DeviceId::from_bytes([78; 16]);
+    let public = DeviceKey::from_seed([78; 32]).public();
+    let own = certificate::issue_by_enrolment(&other, bob, device, public, NOW);
+    let forged = Papers { seed: [78; 32], chain: DeviceChain { certificates: vec![own] }, account: bob, device };
+    let roster = roster::group([(evil.account, true), (dora.account, false), (bob, false)]);
+    let mut group = Mallory::create(evil, mallory::context(&roster));
+    let theirs = engine.key_packages(1).unwrap().remove(0);
+    let adds = [mallory::honest(&forged), mallory::valid(&theirs)];
+    let made = group.commit(&[], |builder| builder.propose_adds(adds));
+    group.merge();
+    let tree = group.tree();
+    let why = JoinError::Forbidden(Refusal::Chain(Chain::UnknownEnrolmentKey));
+    let refused = engine.join_welcome(ID, &made.welcome.unwrap(), &tree, ward.world.directory());
+    assert_eq!(refused.unwrap_err(), why);
+    let refused = engine.join_external(ID, &made.group_info, &tree, None, ward.world.directory(), NOW);
+    assert_eq!(refused.unwrap_err(), why);
+    assert!(engine.confirm_join(ID).is_err());
+}
+
+#[test]
 fn an_active_conversation_is_not_replaced_by_an_older_one() {
     let mut ward = Ward::new();
     let evil = ward.mallory.papers.clone();
     let roster = roster::group([(evil.account, true), (ward.papers[1].account, false)]);
     let mut group = Mallory::create(evil, mallory::context(&roster));
     let theirs = ward.bob.key_packages(1).unwrap().remove(0);
-    let MlsMessageBodyIn::KeyPackage(key_package) = mallory::message(&theirs).extract() else { panic!() };
-    let provider = mallory_provider();
-    let key_package = {
-        use openmls_traits::OpenMlsProvider;
-        key_package.validate(provider.crypto(), ProtocolVersion::Mls10).unwrap()
-    };
+    let key_package = mallory::valid(&theirs);
     let made = group.commit(&[], |builder| builder.propose_adds([key_package]));
     group.merge();
-    let tree = {
-        use openmls::prelude::tls_codec::Serialize as _;
-        group.group.export_ratchet_tree().tls_serialize_detached().unwrap()
-    };
+    let tree = group.tree();
     let refused = ward.bob.join_welcome(ID, &made.welcome.unwrap(), &tree, ward.world.directory());
     assert_eq!(refused.unwrap_err(), JoinError::AlreadyJoined);
     talk(&mut ward.bob, &mut [&mut ward.alice, &mut ward.carol], b"untouched", &ward.world);

@@ -302,6 +302,33 @@ fn a_restart_at_any_moment_continues_exactly() {
 }
 
 #[test]
+fn a_last_resort_key_package_is_used_again_and_a_single_use_one_is_not() {
+    let mut world = World::new();
+    let (a, b) = (world.person("alice"), world.person("bob"));
+    let mut bob = b.engine();
+    let last_resort = bob.last_resort_key_package().unwrap();
+    let single = bob.key_packages(1).unwrap().remove(0);
+    let invite = |key_package: &Vec<u8>, bob: &mut wardline_e2ee::Engine| {
+        // A new hospital's worth of state for Alice each time: the same conversation id, so Bob forgets in between.
+        let mut alice = a.engine();
+        let mut node = Node::create(&mut alice, roster::direct(a.account, b.account), &world);
+        let change = Change { add_key_packages: vec![key_package.clone()], ..Change::default() };
+        let pending = alice.commit(ID, change, world.directory(), NOW).unwrap();
+        node.submit(&pending);
+        let joined = bob.join_welcome(ID, &pending.welcome.unwrap(), &node.tree(), world.directory()).map(|_| ());
+        if joined.is_ok() {
+            bob.forget(ID).unwrap();
+        }
+        joined
+    };
+    for _ in 0..2 {
+        invite(&last_resort, &mut bob).unwrap();
+    }
+    invite(&single, &mut bob).unwrap();
+    assert_eq!(invite(&single, &mut bob).unwrap_err(), JoinError::NoKeyPackage);
+}
+
+#[test]
 fn forgetting_leaves_nothing_behind() {
     let (_, _, papers, [mut alice, ..]) = trio();
     let mut disk = Disk::default();

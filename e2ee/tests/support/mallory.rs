@@ -86,6 +86,12 @@ pub fn bytes(key_package: KeyPackage) -> Vec<u8> {
     MlsMessageOut::from(key_package).tls_serialize_detached().unwrap()
 }
 
+/// Somebody's key package as a hostile program takes it: checked by MLS only.
+pub fn valid(bytes: &[u8]) -> KeyPackage {
+    let MlsMessageBodyIn::KeyPackage(key_package) = message(bytes).extract() else { panic!() };
+    key_package.validate(OpenMlsRustCrypto::default().crypto(), ProtocolVersion::Mls10).unwrap()
+}
+
 fn config() -> MlsGroupJoinConfig {
     MlsGroupJoinConfig::builder()
         .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
@@ -182,6 +188,10 @@ impl Mallory {
     /// Drops the commit made last, so that she can make another.
     pub fn drop_commit(&mut self) {
         self.group.clear_pending_commit(self.provider.storage()).unwrap();
+    }
+
+    pub fn tree(&self) -> Vec<u8> {
+        self.group.export_ratchet_tree().tls_serialize_detached().unwrap()
     }
 
     pub fn merge(&mut self) {
