@@ -97,6 +97,18 @@ pub enum AdminError {
 }
 
 impl AdminError {
+    /// What a script reads: the sentence, and the rows of an import that it is about.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::BadRows(rows) => {
+                let rows: Vec<_> =
+                    rows.iter().map(|row| serde_json::json!({"line": row.line, "reason": row.reason})).collect();
+                serde_json::json!({"error": "rows of the file are bad: nothing was changed", "bad_rows": rows})
+            }
+            other => serde_json::json!({"error": other.to_string()}),
+        }
+    }
+
     /// An error of a file.
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

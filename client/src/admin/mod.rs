@@ -13,6 +13,8 @@ pub mod node_card;
 mod office;
 pub mod program;
 mod publish;
+#[cfg(test)]
+mod publish_tests;
 pub mod recovery;
 pub mod sheet;
 pub mod vault;
