@@ -12,3 +12,7 @@ pub mod connection;
 pub mod media;
 #[cfg(feature = "native")]
 pub mod store;
+#[cfg(feature = "native")]
+pub mod program;
+#[cfg(feature = "native")]
+pub mod session;

@@ -72,7 +72,7 @@ impl Core {
             since => since,
         };
         let overdue = conversation.behind_since_ms.is_some_and(|since| since + BEHIND_MS_MAX <= now_ms);
-        if conversation.fetching || !(gap || overdue || conversation.fetch_wanted) {
+        if conversation.fetching || conversation.retry_at_ms != 0 || !(gap || overdue || conversation.fetch_wanted) {
             return;
         }
         conversation.fetching = true;

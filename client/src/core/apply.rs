@@ -38,7 +38,17 @@ impl Core {
         match result {
             Ok(response::Result::Log(log)) => {
                 conversation.head_seq = conversation.head_seq.max(log.head_seq);
+                let next = conversation.record.cursor + 1;
+                let first = log.entries.first().map_or(0, |entry| entry.seq);
                 let reached = log.entries.last().map_or(0, |entry| entry.seq);
+                if first > next {
+                    // What lies between was before this device's time in the group, as the node sees it.
+                    return self.heal(id);
+                }
+                if reached < next {
+                    // Nothing new: what is missing is asked for again after a while, not at once.
+                    conversation.buffered.clear();
+                }
                 for entry in log.entries {
                     if entry.seq > conversation.record.cursor && entry.conversation_id == id.as_bytes().as_slice() {
                         conversation.buffered.insert(entry.seq, entry);

@@ -40,8 +40,9 @@ impl Core {
     pub(super) fn call_started(&mut self, call: CallId, token: Token, result: Result<response::Result, WireError>) {
         let failure = match result {
             Ok(response::Result::MediaAnswer(answer)) => {
-                return self.done(token, Ok(Reply::Call { call, answer_sdp: answer.answer_sdp }));
+                return self.done(token, Ok(Reply::Call { call, answer_sdp: Some(answer.answer_sdp) }));
             }
+            Ok(response::Result::Done(_)) => return self.done(token, Ok(Reply::Call { call, answer_sdp: None })),
             Ok(_) => {
                 Failure::Refused(WireError::new(Code::Malformed, "the node answered the call with something else"))
             }

@@ -8,6 +8,9 @@ use wardline_e2ee::{Created, roster};
 use wardline_protocol::wire::{self, ConversationKind, Roster, client_frame};
 use wardline_protocol::{AccountId, Code, ConversationId, WireError};
 
+/// How long a Welcome is waited for before joining from outside, when somebody has just made the conversation.
+const WELCOME_PATIENCE_MS: u64 = 500;
+
 impl Core {
     pub(super) fn command(&mut self, command: Command, token: Token) {
         match command {
@@ -151,6 +154,7 @@ impl Core {
             return;
         }
         other.waiting.extend(tokens);
+        other.retry_at_ms = self.now_ms + WELCOME_PATIENCE_MS;
         // A Welcome is on its way, or this device joins from outside when there is none.
         self.fetch_welcomes();
         self.want(existing);

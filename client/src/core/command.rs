@@ -131,12 +131,12 @@ pub enum Reply {
     Conversation(ConversationId),
     /// The message's id; it is in the outbox.
     Message(MessageId),
-    /// The call that was started, and the node's SDP answer.
+    /// The call that was started.
     Call {
         /// Its id.
         call: CallId,
-        /// The node's SDP answer.
-        answer_sdp: String,
+        /// The node's SDP answer; none when the call is over already (busy, unreachable): its end is told as an event.
+        answer_sdp: Option<String>,
     },
     /// The node's SDP answer.
     Media(String),

@@ -1,0 +1,194 @@
+//! Writing, reading, groups.
+use super::{Device, ProgramError};
+use crate::core::{Body, Command, Event, Failure, Message, Reply};
+use clap::{Args, Subcommand};
+use std::time::Duration;
+use wardline_protocol::{AccountId, ConversationId};
+
+#[derive(Subcommand)]
+pub(super) enum Action {
+    /// Send a message and wait until the node has stored it.
+    Send {
+        #[command(flatten)]
+        to: To,
+        text: String,
+    },
+    /// Show messages as they come.
+    Listen {
+        /// End after so many messages.
+        #[arg(long)]
+        count: Option<u64>,
+        /// End after so many seconds.
+        #[arg(long = "for")]
+        seconds: Option<u64>,
+    },
+    /// Show the newest stored messages, oldest first.
+    History {
+        #[command(flatten)]
+        to: To,
+        #[arg(long, default_value_t = 50)]
+        count: u32,
+    },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct To {
+    /// A person's handle.
+    #[arg(long)]
+    to: Option<String>,
+    /// A group's title.
+    #[arg(long)]
+    group: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum GroupAction {
+    /// Found a group.
+    Create { title: String, handles: Vec<String> },
+    /// Take people in.
+    Add { title: String, handles: Vec<String> },
+    /// Take people out.
+    Remove { title: String, handles: Vec<String> },
+}
+
+pub(super) async fn run(mut device: Device, action: Action) -> Result<(), ProgramError> {
+    match action {
+        Action::Send { to, text } => send(&mut device, &to, text).await?,
+        Action::Listen { count, seconds } => listen(&mut device, count, seconds).await?,
+        Action::History { to, count } => history(&device, &to, count).await?,
+    }
+    device.close().await
+}
+
+async fn send(device: &mut Device, to: &To, text: String) -> Result<(), ProgramError> {
+    let conversation = find(device, to).await?;
+    let Reply::Message(sent) = device.command(Command::Send { conversation, text }).await? else {
+        return Err(ProgramError::Use("the message was not taken".into()));
+    };
+    let stored = tokio::time::timeout(super::ANSWER_MAX, async {
+        loop {
+            match device.next().await? {
+                Event::MessageSent { message, seq, .. } if message == sent => return Ok(seq),
+                Event::MessageFailed { message, error, .. } if message == sent => {
+                    return Err(ProgramError::from(Failure::Refused(error)));
+                }
+                _ => {}
+            }
+        }
+    });
+    let seq = stored.await.map_err(|_| {
+        ProgramError::Use("the node has not stored the message yet: it is kept here and sent next time".into())
+    })??;
+    let fields = [("message", sent.to_string().into()), ("seq", seq.into())];
+    device.say.event("sent", &fields, "sent")
+}
+
+async fn listen(device: &mut Device, count: Option<u64>, seconds: Option<u64>) -> Result<(), ProgramError> {
+    device.say.event("ready", &[], "Listening. Ctrl-C ends it.")?;
+    let listening = async {
+        let mut left = count;
+        while left != Some(0) {
+            match device.next().await? {
+                Event::MessageReceived(message) => {
+                    if show(device, &message).await? {
+                        left = left.map(|left| left - 1);
+                    }
+                }
+                Event::Unreadable { count, .. } => {
+                    device.say.event("unreadable", &[("count", count.into())], "")?;
+                }
+                Event::Goodbye(error) => return Err(Failure::Refused(error).into()),
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    match seconds {
+        None => listening.await,
+        // The time is over: that is what was asked for, unless so many messages were.
+        Some(seconds) => match tokio::time::timeout(Duration::from_secs(seconds), listening).await {
+            Ok(outcome) => outcome,
+            Err(_) if count.is_none() => Ok(()),
+            Err(_) => Err(ProgramError::Use("fewer messages came than asked for".into())),
+        },
+    }
+}
+
+/// Shows a text; gives whether it was one.
+async fn show(device: &Device, message: &Message) -> Result<bool, ProgramError> {
+    let Body::Text(text) = &message.body else { return Ok(false) };
+    let from = device.handle(message.sender).await?;
+    let fields = [
+        ("from", from.clone().into()),
+        ("text", text.clone().into()),
+        ("conversation", message.conversation.to_string().into()),
+        ("message", message.message.to_string().into()),
+        ("seq", message.seq.into()),
+        ("sent_at_ms", message.sent_at_ms.into()),
+    ];
+    device.say.event("message", &fields, &format!("{from}: {text}"))?;
+    Ok(true)
+}
+
+async fn history(device: &Device, to: &To, count: u32) -> Result<(), ProgramError> {
+    let conversation = find(device, to).await?;
+    for message in device.client.store().history(conversation, count).await? {
+        show(device, &message).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn group(device: Device, action: GroupAction) -> Result<(), ProgramError> {
+    match action {
+        GroupAction::Create { title, handles } => {
+            let accounts = accounts(&device, &handles).await?;
+            let reply = device.command(Command::CreateGroup { title: title.clone(), accounts }).await?;
+            let Reply::Conversation(id) = reply else { return Err(ProgramError::Use("no group came of it".into())) };
+            let fields = [("conversation", id.to_string().into()), ("title", title.clone().into())];
+            device.say.event("group", &fields, &format!("{title} is there."))?;
+        }
+        GroupAction::Add { title, handles } => {
+            let (conversation, accounts) = (titled(&device, &title).await?, accounts(&device, &handles).await?);
+            device.command(Command::AddAccounts { conversation, accounts }).await?;
+            device.say.event("group", &[("title", title.into())], "done")?;
+        }
+        GroupAction::Remove { title, handles } => {
+            let (conversation, accounts) = (titled(&device, &title).await?, accounts(&device, &handles).await?);
+            device.command(Command::RemoveAccounts { conversation, accounts }).await?;
+            device.say.event("group", &[("title", title.into())], "done")?;
+        }
+    }
+    device.close().await
+}
+
+async fn accounts(device: &Device, handles: &[String]) -> Result<Vec<AccountId>, ProgramError> {
+    let mut accounts = Vec::with_capacity(handles.len());
+    for handle in handles {
+        accounts.push(device.account(handle).await?);
+    }
+    Ok(accounts)
+}
+
+async fn find(device: &Device, to: &To) -> Result<ConversationId, ProgramError> {
+    match (&to.to, &to.group) {
+        (Some(handle), _) => device.direct(handle).await,
+        (None, Some(title)) => titled(device, title).await,
+        (None, None) => Err(ProgramError::Use("say --to HANDLE or --group TITLE".into())),
+    }
+}
+
+async fn titled(device: &Device, title: &str) -> Result<ConversationId, ProgramError> {
+    let wanted = title.to_owned();
+    let look = move |core: &crate::core::Core| {
+        let titled = |(_, record): &(&ConversationId, &crate::core::ConversationRecord)| {
+            record.title.as_deref() == Some(wanted.as_str())
+        };
+        core.conversations().filter(titled).map(|(id, _)| *id).collect::<Vec<_>>()
+    };
+    match device.client.look(look).await?.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(ProgramError::Use(format!("this device is in no group called {title}"))),
+        _ => Err(ProgramError::Use(format!("there are several groups called {title}: rename one"))),
+    }
+}

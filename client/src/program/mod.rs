@@ -1,0 +1,213 @@
+//! The program `wardline-client`: what it takes, and what it does with a device. The binary only parses and prints errors.
+mod call;
+mod chat;
+mod devices;
+mod say;
+
+use crate::core::{Command, Event, Failure, Reply};
+use crate::session::{Client, ClientError, join};
+use clap::{Parser, Subcommand};
+use say::Say;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::broadcast;
+use wardline_protocol::{AccountId, ConversationId};
+
+/// How long the node is waited for before a command gives up.
+const READY_MAX: Duration = Duration::from_secs(20);
+
+/// How long an answer of the node is waited for.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// The command line.
+#[derive(Parser)]
+#[command(name = "wardline-client", version, about = "Wardline's native client: chat and encrypted calls")]
+pub struct Arguments {
+    /// Where this device keeps its state.
+    #[arg(long, global = true, default_value = "wardline-device", env = "WARDLINE_DIR")]
+    pub dir: PathBuf,
+    /// One JSON object a line: {"event": NAME, ...}.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Make this directory a device, by a one-time enrolment link or code.
+    Enrol { link: String },
+    /// Make this directory a further device: shows a code that `devices approve` takes on an existing device.
+    Link {
+        /// The node's address, as `devices` shows it on the existing device.
+        #[arg(long)]
+        node: String,
+        /// The node's certificate hash, as `devices` shows it.
+        #[arg(long)]
+        certificate: String,
+    },
+    /// The own devices; approve or revoke one.
+    Devices {
+        #[command(subcommand)]
+        action: Option<devices::Action>,
+    },
+    /// The people in the hospital's directory.
+    Contacts,
+    /// Write and read.
+    Chat {
+        #[command(subcommand)]
+        action: chat::Action,
+    },
+    /// Groups.
+    Group {
+        #[command(subcommand)]
+        action: chat::GroupAction,
+    },
+    /// Call somebody.
+    Call(call::Outgoing),
+    /// Wait for calls and answer them.
+    Answer(call::Incoming),
+}
+
+/// What went wrong, in a sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProgramError {
+    /// The device.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The core or the node refused.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// Sound.
+    #[error(transparent)]
+    Media(#[from] crate::media::MediaError),
+    /// Standard output is gone.
+    #[error("cannot write: {0}")]
+    Output(#[from] std::io::Error),
+    /// Anything a person can mend.
+    #[error("{0}")]
+    Use(String),
+}
+
+impl From<crate::store::StoreError> for ProgramError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// [`ProgramError`], whose text is for the person.
+pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
+    let say = Say { json: arguments.json };
+    let directory = arguments.dir.as_path();
+    match arguments.command {
+        Action::Enrol { link } => enrol(directory, &link, say).await,
+        Action::Link { node, certificate } => devices::link(directory, &node, &certificate, say).await,
+        Action::Devices { action } => devices::run(&mut Device::open(directory, say).await?, action).await,
+        Action::Contacts => contacts(&Device::open(directory, say).await?).await,
+        Action::Chat { action } => chat::run(Device::open(directory, say).await?, action).await,
+        Action::Group { action } => chat::group(Device::open(directory, say).await?, action).await,
+        Action::Call(call) => call::place(Device::open(directory, say).await?, call).await,
+        Action::Answer(answer) => call::answer(Device::open(directory, say).await?, answer).await,
+    }
+}
+
+async fn enrol(directory: &Path, link: &str, say: Say) -> Result<(), ProgramError> {
+    let id = join::enrol(directory, link).await?;
+    // Others can only write to this device once the node has its key packages.
+    Device::open(directory, say).await?.close().await?;
+    say.event("enrolled", &[("device", id.to_string().into())], "This device is enrolled.")
+}
+
+async fn contacts(device: &Device) -> Result<(), ProgramError> {
+    let people = device
+        .client
+        .look(|core| {
+            let people = core.directory().accounts().filter(|account| !account.deleted);
+            people.map(|a| (a.handle.clone(), a.display_name.clone(), a.role.clone())).collect::<Vec<_>>()
+        })
+        .await?;
+    for (handle, name, role) in people {
+        let fields = [("handle", handle.clone().into()), ("name", name.clone().into()), ("role", role.clone().into())];
+        device.say.event("contact", &fields, &format!("{handle:<16} {name}  {role}"))?;
+    }
+    Ok(())
+}
+
+/// A device that is connected and up to date.
+pub(crate) struct Device {
+    pub(crate) client: Client,
+    pub(crate) events: broadcast::Receiver<Event>,
+    pub(crate) say: Say,
+}
+
+impl Device {
+    /// Opens the device and waits until the node has been reached.
+    async fn open(directory: &Path, say: Say) -> Result<Self, ProgramError> {
+        let (client, events) = Client::open(directory).await?;
+        let mut device = Self { client, events, say };
+        let ready = tokio::time::timeout(READY_MAX, async {
+            loop {
+                match device.next().await? {
+                    Event::Ready => return Ok::<(), ProgramError>(()),
+                    Event::Goodbye(error) => return Err(Failure::Refused(error).into()),
+                    _ => {}
+                }
+            }
+        });
+        match ready.await {
+            Ok(outcome) => outcome?,
+            Err(_) => return Err(ProgramError::Use("the node does not answer: check the network".into())),
+        }
+        Ok(device)
+    }
+
+    /// The next event. Events missed because nobody read them are passed over.
+    pub(crate) async fn next(&mut self) -> Result<Event, ProgramError> {
+        loop {
+            match self.events.recv().await {
+                Ok(event) => return Ok(event),
+                Err(broadcast::error::RecvError::Lagged(count)) => tracing::warn!(count, "events were missed"),
+                Err(broadcast::error::RecvError::Closed) => return Err(ClientError::Ended.into()),
+            }
+        }
+    }
+
+    /// A command and its answer, bounded.
+    pub(crate) async fn command(&self, command: Command) -> Result<Reply, ProgramError> {
+        match tokio::time::timeout(ANSWER_MAX, self.client.command(command)).await {
+            Ok(answer) => Ok(answer??),
+            Err(_) => Err(ProgramError::Use("the node did not answer in time".into())),
+        }
+    }
+
+    pub(crate) async fn account(&self, handle: &str) -> Result<AccountId, ProgramError> {
+        let wanted = handle.to_owned();
+        let found = self.client.look(move |core| core.directory().account_by_handle(&wanted).map(|a| a.account_id));
+        found.await?.ok_or_else(|| ProgramError::Use(format!("nobody is called {handle}: see `wardline-client contacts`")))
+    }
+
+    pub(crate) async fn handle(&self, account: AccountId) -> Result<String, ProgramError> {
+        let look = move |core: &crate::core::Core| core.directory().account(&account).map(|a| a.handle.clone());
+        Ok(self.client.look(look).await?.unwrap_or_else(|| account.to_string()))
+    }
+
+    pub(crate) async fn direct(&self, handle: &str) -> Result<ConversationId, ProgramError> {
+        let account = self.account(handle).await?;
+        match self.command(Command::OpenDirect { account }).await? {
+            Reply::Conversation(id) => Ok(id),
+            _ => Err(ProgramError::Use("no conversation came of it".into())),
+        }
+    }
+
+    /// Waits until the node has heard everything said so far, then ends the device.
+    pub(crate) async fn close(self) -> Result<(), ProgramError> {
+        let account = self.client.look(|core| core.account()).await?;
+        self.command(Command::Devices { accounts: vec![account] }).await?;
+        self.client.close().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! The task that owns a device: inputs in, outputs performed in order.
+use super::PROGRAM;
+use crate::connection::{CertificatePin, Connection, ConnectionError, Receiver, Sender};
+use crate::core::{Command, Core, Event, Failure, Input, Output, Reply, Token};
+use crate::store::{Place, Store};
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use wardline_directory::key::DeviceKey;
+use wardline_protocol::wire::ServerFrame;
+use wardline_protocol::{Code, Incarnation, WireError};
+
+/// First and longest wait between two attempts to connect.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
+
+/// A question to the task.
+pub(super) enum Ask {
+    Command(Box<Command>, oneshot::Sender<Result<Reply, Failure>>),
+    Look(Box<dyn FnOnce(&Core) + Send>),
+}
+
+pub(super) struct Hands {
+    core: Core,
+    store: Arc<Store>,
+    place: Place,
+    signing: DeviceKey,
+    events: broadcast::Sender<Event>,
+    waiting: BTreeMap<Token, oneshot::Sender<Result<Reply, Failure>>>,
+    next_token: u64,
+    wake_at_ms: Option<u64>,
+    line: Option<Sender>,
+    /// Set when the device cannot go on: its state does not store, or the node has shut it out for good.
+    over: bool,
+}
+
+/// A line on which this device has signed in.
+struct Line {
+    sender: Sender,
+    receiver: Receiver,
+    set_aside: VecDeque<ServerFrame>,
+    connected: Input,
+}
+
+impl Hands {
+    pub(super) fn new(
+        core: Core,
+        store: Arc<Store>,
+        place: Place,
+        signing: DeviceKey,
+        events: broadcast::Sender<Event>,
+    ) -> Self {
+        Self {
+            core,
+            store,
+            place,
+            signing,
+            events,
+            waiting: BTreeMap::new(),
+            next_token: 1,
+            wake_at_ms: None,
+            line: None,
+            over: false,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut asks: mpsc::Receiver<Ask>) {
+        let mut wait = BACK_OFF.0;
+        while !self.over {
+            let began = Instant::now();
+            match self.connect(&mut asks).await {
+                None => return,
+                Some(Ok(line)) => {
+                    if !self.talk(line, &mut asks).await {
+                        return;
+                    }
+                    // A line that held for a while was a good one: the next attempt is at once.
+                    if began.elapsed() > BACK_OFF.1 {
+                        wait = BACK_OFF.0;
+                    }
+                }
+                Some(Err(error)) => {
+                    tracing::info!(%error, "not connected");
+                    self.refused(&error);
+                }
+            }
+            if self.over || !self.pause(wait, &mut asks).await {
+                return;
+            }
+            wait = (wait * 2).min(BACK_OFF.1);
+        }
+    }
+
+    /// Connects and signs in, serving questions meanwhile. `None` when the handle is gone.
+    async fn connect(&mut self, asks: &mut mpsc::Receiver<Ask>) -> Option<Result<Line, ConnectionError>> {
+        let directory = self.core.directory();
+        let known = directory.nodes().filter(|node| !node.deleted);
+        let (mut addresses, mut pins) = (self.place.addresses.clone(), vec![self.place.pin.clone()]);
+        for node in known {
+            addresses.extend(node.addresses.iter().filter(|address| !self.place.addresses.contains(address)).cloned());
+            pins.push(CertificatePin(node.certificate_sha256));
+        }
+        let device = self.core.device();
+        let signing = DeviceKey::from_seed(*self.signing.seed());
+        let mut signing_in = pin!(async move {
+            let mut connection = Connection::open(&addresses, &pins).await?;
+            let challenge = connection.hello(PROGRAM).await?;
+            let signed_in = connection.authenticate(&challenge, device, |message| signing.sign(message)).await?;
+            let parse = |field: &[u8]| wardline_protocol::AccountId::parse(field).map_err(ConnectionError::Protocol);
+            let connected = Input::Connected {
+                account: parse(&signed_in.account_id)?,
+                directory_version: signed_in.directory_version,
+                incarnation: Incarnation::parse(&challenge.node_incarnation).map_err(ConnectionError::Protocol)?,
+                key_packages: signed_in.key_packages,
+            };
+            let (sender, receiver, set_aside) = connection.split();
+            Ok(Line { sender, receiver, set_aside, connected })
+        });
+        loop {
+            let wake = self.wake();
+            tokio::select! {
+                outcome = &mut signing_in => return Some(outcome),
+                ask = asks.recv() => self.asked(ask?).await,
+                () = tokio::time::sleep(wake) => self.input(Input::Tick).await,
+            }
+        }
+    }
+
+    /// Serves the line until it breaks. False when the handle is gone.
+    async fn talk(&mut self, line: Line, asks: &mut mpsc::Receiver<Ask>) -> bool {
+        let Line { sender, mut receiver, set_aside, connected } = line;
+        self.line = Some(sender);
+        self.input(connected).await;
+        for frame in set_aside {
+            self.input(Input::Frame(frame)).await;
+        }
+        let mut alive = true;
+        while self.line.is_some() && !self.over {
+            let wake = self.wake();
+            tokio::select! {
+                frame = receiver.next() => match frame {
+                    Ok(frame) => self.input(Input::Frame(frame)).await,
+                    Err(error) => {
+                        tracing::info!(%error, "the line broke");
+                        self.refused(&error);
+                        break;
+                    }
+                },
+                ask = asks.recv() => match ask {
+                    Some(ask) => self.asked(ask).await,
+                    None => {
+                        alive = false;
+                        break;
+                    }
+                },
+                () = tokio::time::sleep(wake) => self.input(Input::Tick).await,
+            }
+        }
+        if let Some(line) = self.line.take() {
+            line.link().close().await;
+        }
+        self.input(Input::Disconnected).await;
+        alive
+    }
+
+    async fn pause(&mut self, wait: Duration, asks: &mut mpsc::Receiver<Ask>) -> bool {
+        let mut over = pin!(tokio::time::sleep(wait));
+        loop {
+            let wake = self.wake();
+            tokio::select! {
+                () = &mut over => return true,
+                ask = asks.recv() => match ask {
+                    Some(ask) => self.asked(ask).await,
+                    None => return false,
+                },
+                () = tokio::time::sleep(wake) => self.input(Input::Tick).await,
+            }
+        }
+    }
+
+    async fn asked(&mut self, ask: Ask) {
+        match ask {
+            Ask::Command(command, answer) => {
+                let token = Token(self.next_token);
+                self.next_token += 1;
+                self.waiting.insert(token, answer);
+                self.input(Input::Command(*command, token)).await;
+            }
+            Ask::Look(look) => look(&self.core),
+        }
+    }
+
+    /// One input, and everything that follows from it, in order.
+    async fn input(&mut self, input: Input) {
+        self.core.handle(now_ms(), input);
+        while let Some(output) = self.core.poll() {
+            match output {
+                Output::Persist(changes) => {
+                    if let Err(error) = self.store.apply(&changes).await {
+                        // Going on would send what a crash could not repeat.
+                        tracing::error!(%error, "the device's state cannot be stored: it stops here");
+                        self.over = true;
+                        self.line = None;
+                        return;
+                    }
+                }
+                Output::Send(frame) => {
+                    if let Some(line) = &mut self.line
+                        && let Err(error) = line.send(&frame).await
+                    {
+                        tracing::info!(%error, "the line broke while sending");
+                        self.line = None;
+                    }
+                }
+                Output::Event(event) => {
+                    // Nobody listening is no fault.
+                    let _ = self.events.send(event);
+                }
+                Output::Done(token, result) => {
+                    if let Some(answer) = self.waiting.remove(&token) {
+                        let _ = answer.send(result); // the asker may have gone
+                    }
+                }
+                Output::WakeAt(at_ms) => self.wake_at_ms = Some(at_ms),
+            }
+        }
+    }
+
+    fn wake(&self) -> Duration {
+        let wait_ms = self.wake_at_ms.map_or(3_600_000, |at_ms| at_ms.saturating_sub(now_ms()).max(1));
+        Duration::from_millis(wait_ms)
+    }
+
+    /// After some refusals trying again only does harm.
+    fn refused(&mut self, error: &ConnectionError) {
+        let Some(error) = error.wire() else { return };
+        if is_final(error) {
+            self.over = true;
+            let _ = self.events.send(Event::Goodbye(error.clone()));
+        }
+    }
+}
+
+fn is_final(error: &WireError) -> bool {
+    matches!(
+        error.code,
+        Code::UnknownDevice
+            | Code::AccountLocked
+            | Code::AccountExpired
+            | Code::DeviceRevoked
+            | Code::Replaced
+            | Code::UnknownAccount
+            | Code::UnsupportedVersion
+            | Code::BadSignature
+    )
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

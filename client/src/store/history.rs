@@ -1,0 +1,53 @@
+//! Messages as people look back at them.
+use super::{Store, StoreError, int, uint};
+use crate::core::{Body, Message};
+use prost::Message as _;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, query};
+use wardline_protocol::{AccountId, ConversationId, DeviceId, MessageId, wire};
+
+impl Store {
+    /// The newest `limit` messages of a conversation, the oldest of them first; own ones that wait to be sent come last, with `seq` 0.
+    pub async fn history(&self, conversation: ConversationId, limit: u32) -> Result<Vec<Message>, StoreError> {
+        let mut connection = self.connection().await;
+        let rows = query(
+            "SELECT * FROM history WHERE conversation_id = $1 ORDER BY seq = 0 DESC, seq DESC, sent_at_ms DESC LIMIT $2",
+        )
+        .bind(conversation.as_bytes().as_slice())
+        .bind(i64::from(limit))
+        .fetch_all(&mut *connection)
+        .await?;
+        let mut messages = rows.iter().rev().filter_map(|row| message_from(row).transpose()).collect::<Result<Vec<_>, _>>()?;
+        // Stable: within one seq (only 0 occurs twice) the order of sending stays.
+        messages.sort_by_key(|message| if message.seq == 0 { u64::MAX } else { message.seq });
+        Ok(messages)
+    }
+
+    /// How many messages of a conversation are stored that stand in the log after `seq`.
+    pub async fn history_count(&self, conversation: ConversationId, after_seq: u64) -> Result<u64, StoreError> {
+        let mut connection = self.connection().await;
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM history WHERE conversation_id = $1 AND seq > $2")
+            .bind(conversation.as_bytes().as_slice())
+            .bind(int(after_seq))
+            .fetch_one(&mut *connection)
+            .await?;
+        Ok(uint(count))
+    }
+}
+
+/// `None` for a kind of message that this version does not know.
+pub(super) fn message_from(row: &SqliteRow) -> Result<Option<Message>, StoreError> {
+    const DAMAGED: StoreError = StoreError::Damaged("a message");
+    let bytes = |name: &str| row.try_get::<Vec<u8>, _>(name);
+    let content = wire::Content::decode(bytes("body")?.as_slice()).map_err(|_| DAMAGED)?;
+    let Some(body) = content.body.and_then(Body::from_wire) else { return Ok(None) };
+    Ok(Some(Message {
+        conversation: ConversationId::parse(&bytes("conversation_id")?).map_err(|_| DAMAGED)?,
+        message: MessageId::parse(&bytes("message_id")?).map_err(|_| DAMAGED)?,
+        seq: uint(row.try_get("seq")?),
+        sender: AccountId::parse(&bytes("sender_account_id")?).map_err(|_| DAMAGED)?,
+        device: DeviceId::parse(&bytes("sender_device_id")?).map_err(|_| DAMAGED)?,
+        sent_at_ms: uint(row.try_get("sent_at_ms")?),
+        body,
+    }))
+}
