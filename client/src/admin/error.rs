@@ -91,6 +91,12 @@ pub enum AdminError {
         /// The version at which both differ, or could first differ.
         version: u64,
     },
+    /// The root has named another operational key.
+    #[error(
+        "the operational key of this directory was replaced on another machine and signs nothing more: work there, or make a \
+         new one with `wardline-admin recover`"
+    )]
+    Replaced,
     /// The node's answer makes no sense.
     #[error("the node's answer is not understood: {0}")]
     Answer(&'static str),

@@ -17,6 +17,8 @@ mod publish;
 mod publish_tests;
 pub mod recovery;
 pub mod sheet;
+#[cfg(test)]
+mod test_node;
 pub mod vault;
 
 pub use error::AdminError;

@@ -145,7 +145,10 @@ impl Office {
     /// Takes in what the node has beyond this chain, signed by the same key on another machine. Gives how many.
     pub fn take_in(&mut self, statements: &[Statement]) -> Result<usize, AdminError> {
         let version = self.directory().version() + 1;
-        self.hospital.take_in(statements).map_err(|_| AdminError::Forked { version })?;
+        self.hospital.take_in(statements).map_err(|refusal| match refusal {
+            Refusal::WrongKey => AdminError::Replaced,
+            _ => AdminError::Forked { version },
+        })?;
         self.save()?;
         Ok(statements.len())
     }

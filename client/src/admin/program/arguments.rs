@@ -36,6 +36,9 @@ pub enum Command {
         recovery_file: Option<PathBuf>,
     },
     /// Makes a new operational key from the root's printed recovery; the old one signs nothing more.
+    ///
+    /// The node is asked for statements that this directory lacks. With --offline what is here is taken to be all: if the node
+    /// has more, there are two hospitals from then on.
     Recover(Recover),
     /// Servers of the hospital.
     #[command(subcommand)]

@@ -6,6 +6,8 @@ mod nodes;
 mod output;
 mod secret;
 mod setup;
+#[cfg(test)]
+mod story_tests;
 
 pub use arguments::Arguments;
 pub use output::{Outcome, UNPUBLISHED};
