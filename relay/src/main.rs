@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use wardline_relay::config::{Config, Listen};
 use wardline_relay::node::{Node, Running};
 use wardline_relay::{backup, dev, init, logging};
@@ -101,12 +101,14 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Dev { data, listen, ops, ready_file } => {
             let options = dev::Options { dir: data, listen, ops, ready_file };
             logging::start(&dev::config(&options).log)?;
+            let end = End::listen()?;
             let (running, ready) = dev::start(&options).await?;
             say(&format!("{} serves on {}, monitoring on http://{}", dev::HOSPITAL, ready.address, ready.ops))?;
             for (handle, link) in &ready.enrolment {
                 say(&format!("{handle}: {link}"))?;
             }
-            until_told(running).await
+            end.told(running).await;
+            Ok(())
         }
         Command::Backup { data, to } => {
             backup::backup(&data, &to).await?;
@@ -151,19 +153,30 @@ async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<(
         config.data_dir = data;
     }
     logging::start(&config.log)?;
-    until_told(Node::start(&config).await?).await
+    let end = End::listen()?;
+    end.told(Node::start(&config).await?).await;
+    Ok(())
 }
 
-/// Serves until SIGTERM or SIGINT, then goes down in order.
-async fn until_told(running: Running) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, listened to before the node starts, so that none is missed.
+struct End {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl End {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    running.shutdown().await;
-    Ok(())
+
+    /// Serves until one of them comes, then goes down in order.
+    async fn told(mut self, running: Running) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        running.shutdown().await;
+    }
 }
 
 /// This host's addresses, those that others reach first.

@@ -33,7 +33,7 @@ pub struct Client {
     decoder: frame::Decoder,
     next_request: u64,
     nonce: Vec<u8>,
-    _endpoint: Endpoint,
+    endpoint: Endpoint,
 }
 
 /// A device that was enrolled.
@@ -47,6 +47,13 @@ pub async fn node(dir: &std::path::Path) -> (Running, dev::Ready) {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let options = dev::Options { dir: dir.to_owned(), listen: any, ops: any, ready_file: None };
     dev::start(&options).await.unwrap()
+}
+
+impl Device {
+    /// Its secret, as a careless log line would show it.
+    pub fn key_hex(&self) -> String {
+        data_encoding::HEXLOWER.encode(&*self.key.seed())
+    }
 }
 
 impl Client {
@@ -75,7 +82,7 @@ impl Client {
         let connection = endpoint.connect(ready.address, "wardline.invalid").unwrap().await?;
         let (send, receive) = connection.open_bi().await?;
         let decoder = frame::Decoder::new(limit::FRAME_BYTES_MAX);
-        Ok(Self { connection, send, receive, decoder, next_request: 1, nonce: Vec::new(), _endpoint: endpoint })
+        Ok(Self { connection, send, receive, decoder, next_request: 1, nonce: Vec::new(), endpoint: endpoint })
     }
 
     /// Connects and says hello.
@@ -85,6 +92,11 @@ impl Client {
         let Answer::Challenge(challenge) = client.request(Request::Hello(hello)).await else { panic!("no challenge") };
         client.nonce = challenge.nonce.to_vec();
         client
+    }
+
+    /// The client's own UDP port.
+    pub fn local_port(&self) -> u16 {
+        self.endpoint.local_addr().unwrap().port()
     }
 
     pub async fn send_raw(&mut self, bytes: &[u8]) {

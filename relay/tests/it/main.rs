@@ -12,6 +12,8 @@ mod lifecycle;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod program;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod storage_failure;
