@@ -104,8 +104,8 @@ impl Engine {
     /// [`Engine::confirm_join`], [`Engine::abandon_join`], or [`Engine::process_commit`] meets it in the log; a conversation that is
     /// there already stays in use until then.
     ///
-    /// Errors with `Pending` when there is one, and with `BelowFloor` when the GroupInfo is older than `floor`, or of its epoch and of another history as far as this device
-    /// can tell: only when it still holds the conversation in that very epoch.
+    /// Errors with `Pending` when there is one, and with `BelowFloor` when the GroupInfo is older than `floor`, or of its epoch and of
+    /// another history as far as this device can tell: only when it still holds the conversation in that very epoch.
     pub fn join_external(
         &mut self,
         id: ConversationId,
