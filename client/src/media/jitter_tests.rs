@@ -112,8 +112,7 @@ fn a_quiet_network_has_the_least_delay_and_no_gap() {
 
 #[test]
 fn a_lost_packet_is_recovered_from_the_next_and_costs_no_delay() {
-    let arrivals =
-        (0..500).filter(|index| index % 20 != 7).map(|index| (u64::from(index) * 20_000, index)).collect();
+    let arrivals = (0..500).filter(|index| index % 20 != 7).map(|index| (u64::from(index) * 20_000, index)).collect();
     let (heard, _) = Run::new(arrivals, 480).play();
     assert_eq!(missing(&heard), 0);
     assert!(heard.contains(&(Heard::Recovered(7), 0)) && heard.contains(&(Heard::Recovered(467), 0)));
@@ -199,7 +198,8 @@ fn clocks_that_drift_apart_never_add_up() {
 
 #[test]
 fn a_pause_of_the_sender_or_the_network_is_silence_then_goes_on() {
-    let arrivals = (0..200).map(|index| (u64::from(index) * 20_000 + if index < 100 { 0 } else { 700_000 }, index)).collect();
+    let arrivals =
+        (0..200).map(|index| (u64::from(index) * 20_000 + if index < 100 { 0 } else { 700_000 }, index)).collect();
     let (heard, _) = Run::new(arrivals, 240).play();
     assert_eq!(missing(&heard[..200]), HOLD_MAX as usize + 1, "concealed first");
     assert!(heard.iter().filter(|(heard, _)| *heard == Heard::Silence).count() > 20, "then silence");

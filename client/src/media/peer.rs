@@ -36,8 +36,8 @@ const FAILED_AFTER: Duration = Duration::from_secs(40);
 /// Distance of keep-alives.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Distance and number of connectivity checks: a lost first check must not cost the default of 200 ms.
-const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-const CHECKS_MAX: u16 = 100;
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
+const CHECKS_MAX: u16 = 250;
 
 /// Takes packets as they arrive. Called on the connection's tasks; must not wait.
 pub type OnPacket = Arc<dyn Fn(Instant, SealedPacket) + Send + Sync>;

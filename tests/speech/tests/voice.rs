@@ -112,8 +112,10 @@ fn five_percent_loss_leaves_speech_intelligible() {
 fn a_lost_frame_is_recovered_rather_than_guessed() {
     let speech = ten_seconds().unwrap();
     let mut encoder = Encoder::new().unwrap();
-    let packets: Vec<Vec<u8>> =
-        speech.chunks_exact(FRAME_SAMPLES).map(|frame| encoder.encode(frame.try_into().unwrap()).unwrap().to_vec()).collect();
+    let packets: Vec<Vec<u8>> = speech
+        .chunks_exact(FRAME_SAMPLES)
+        .map(|frame| encoder.encode(frame.try_into().unwrap()).unwrap().to_vec())
+        .collect();
     let [with_fec, without_fec] = [true, false].map(|fec| {
         let mut decoder = Decoder::new().unwrap();
         let mut heard = Vec::new();
@@ -245,7 +247,6 @@ fn replayed_and_damaged_packets_change_nothing() {
     let pair = Pair::new();
     let (clean, _) = call(&speech, undisturbed, nothing, &pair);
     let mut random = StdRng::seed_from_u64(3);
-    let [keys, _] = pair.keys(1);
     // A stranger's packets between the right ones: of random bytes, numbers and times.
     let (heard, counts) = call(
         &speech,
@@ -257,8 +258,8 @@ fn replayed_and_damaged_packets_change_nothing() {
         },
         &pair,
     );
-    drop(keys);
-    assert_eq!(counts.undecryptable, 500);
+    // Up to 10 could still be of an epoch that is not known yet.
+    assert!((490..=500).contains(&counts.undecryptable), "{counts:?}");
     assert_eq!(heard.len(), clean.len());
     assert_eq!(heard, clean, "sample for sample as without");
 }
