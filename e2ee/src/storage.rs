@@ -118,29 +118,47 @@ impl StorageProvider<CURRENT_VERSION> for Cells {
         Tree: GroupId => TreeSync;
         write_tree<GroupId, TreeSync>, tree<GroupId, TreeSync>, delete_tree;
         InterimTranscriptHash: GroupId => InterimTranscriptHash;
-        write_interim_transcript_hash<GroupId, InterimTranscriptHash>, interim_transcript_hash<GroupId, InterimTranscriptHash>, delete_interim_transcript_hash;
+        write_interim_transcript_hash<GroupId, InterimTranscriptHash>,
+        interim_transcript_hash<GroupId, InterimTranscriptHash>,
+        delete_interim_transcript_hash;
         GroupContext: GroupId => GroupContext;
         write_context<GroupId, GroupContext>, group_context<GroupId, GroupContext>, delete_context;
         ConfirmationTag: GroupId => ConfirmationTag;
-        write_confirmation_tag<GroupId, ConfirmationTag>, confirmation_tag<GroupId, ConfirmationTag>, delete_confirmation_tag;
+        write_confirmation_tag<GroupId, ConfirmationTag>,
+        confirmation_tag<GroupId, ConfirmationTag>,
+        delete_confirmation_tag;
         GroupState: GroupId => GroupState;
         write_group_state<GroupState, GroupId>, group_state<GroupState, GroupId>, delete_group_state;
         MessageSecrets: GroupId => MessageSecrets;
-        write_message_secrets<GroupId, MessageSecrets>, message_secrets<GroupId, MessageSecrets>, delete_message_secrets;
+        write_message_secrets<GroupId, MessageSecrets>,
+        message_secrets<GroupId, MessageSecrets>,
+        delete_message_secrets;
         ResumptionPsk: GroupId => ResumptionPskStore;
-        write_resumption_psk_store<GroupId, ResumptionPskStore>, resumption_psk_store<GroupId, ResumptionPskStore>, delete_all_resumption_psk_secrets;
+        write_resumption_psk_store<GroupId, ResumptionPskStore>,
+        resumption_psk_store<GroupId, ResumptionPskStore>,
+        delete_all_resumption_psk_secrets;
         OwnLeafIndex: GroupId => LeafNodeIndex;
-        write_own_leaf_index<GroupId, LeafNodeIndex>, own_leaf_index<GroupId, LeafNodeIndex>, delete_own_leaf_index;
+        write_own_leaf_index<GroupId, LeafNodeIndex>,
+        own_leaf_index<GroupId, LeafNodeIndex>,
+        delete_own_leaf_index;
         EpochSecrets: GroupId => GroupEpochSecrets;
-        write_group_epoch_secrets<GroupId, GroupEpochSecrets>, group_epoch_secrets<GroupId, GroupEpochSecrets>, delete_group_epoch_secrets;
+        write_group_epoch_secrets<GroupId, GroupEpochSecrets>,
+        group_epoch_secrets<GroupId, GroupEpochSecrets>,
+        delete_group_epoch_secrets;
         SignatureKeyPair: SignaturePublicKey => SignatureKeyPair;
-        write_signature_key_pair<SignaturePublicKey, SignatureKeyPair>, signature_key_pair<SignaturePublicKey, SignatureKeyPair>, delete_signature_key_pair;
+        write_signature_key_pair<SignaturePublicKey, SignatureKeyPair>,
+        signature_key_pair<SignaturePublicKey, SignatureKeyPair>,
+        delete_signature_key_pair;
         KeyPackage: HashReference => KeyPackage;
-        write_key_package<HashReference, KeyPackage>, key_package<HashReference, KeyPackage>, delete_key_package;
+        write_key_package<HashReference, KeyPackage>,
+        key_package<HashReference, KeyPackage>,
+        delete_key_package;
         Psk: PskId => PskBundle;
         write_psk<PskId, PskBundle>, psk<PskBundle, PskId>, delete_psk;
         EncryptionKeyPair: EncryptionKey => HpkeKeyPair;
-        write_encryption_key_pair<EncryptionKey, HpkeKeyPair>, encryption_key_pair<HpkeKeyPair, EncryptionKey>, delete_encryption_key_pair;
+        write_encryption_key_pair<EncryptionKey, HpkeKeyPair>,
+        encryption_key_pair<HpkeKeyPair, EncryptionKey>,
+        delete_encryption_key_pair;
     }
 
     fn delete_group_config<G: traits::GroupId<CURRENT_VERSION>>(&self, id: &G) -> Result<(), CellError> {
