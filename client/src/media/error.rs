@@ -1,6 +1,6 @@
 //! What can go wrong with a call's media, and what to do about it.
 
-/// Why media could not be set up or carried on. No variant holds an address, a key or a name.
+/// Why media could not be set up or carried on. No variant holds a key or the name of a person.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MediaError {

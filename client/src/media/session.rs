@@ -236,7 +236,11 @@ async fn send(
         let sent = match packet {
             Some(Ok(packet)) => {
                 let connection = peer.borrow_and_update().clone();
-                connection.send(packet).await
+                // The stack lets its sender wait when it is behind; the end of the call must not.
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => return,
+                    sent = connection.send(packet) => sent,
+                }
             }
             Some(Err(error)) => Err(error),
             None => return,

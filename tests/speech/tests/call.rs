@@ -40,7 +40,7 @@ impl Heard {
         let deadline = Instant::now() + Duration::from_secs_f64(seconds) + PATIENCE;
         while self.0.lock().unwrap().len() < samples {
             assert!(Instant::now() < deadline, "nothing is played");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await; // bounded: by the deadline
         }
     }
 }
@@ -125,7 +125,7 @@ impl Call {
                 return [alice - self.started, bob - self.started];
             }
             assert!(Instant::now() < deadline, "no speech: {:?}", self.statistics());
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await; // bounded: by the deadline
         }
     }
 
@@ -268,23 +268,28 @@ async fn nothing_is_taken_from_the_microphone_before_the_start_nor_after_the_end
     let pair = Pair::new();
     let [keys, _] = pair.keys(1);
     let [_, bob] = pair.accounts();
-    // Long enough for several frames.
-    tokio::time::sleep(Duration::from_millis(200)).await;
     let not_allowed = || node.sfu.stats().dropped_by(DropCause::NotAllowed);
-    assert_eq!((session.statistics().sent, not_allowed()), (0, 0), "no sound is sent while it rings");
+    let ringing_until = Instant::now() + Duration::from_millis(200);
+    while Instant::now() < ringing_until {
+        assert_eq!((session.statistics().sent, not_allowed()), (0, 0), "no sound is sent while it rings");
+        tokio::time::sleep(Duration::from_millis(5)).await; // bounded: by ringing_until
+    }
     session.start(Box::new(microphone.clone()), Box::new(Heard::default()), keys.clone(), 1, bob).unwrap();
     let again = session.start(Box::new(microphone.clone()), Box::new(Heard::default()), keys, 2, bob);
     assert!(matches!(again, Err(MediaError::AlreadyStarted)));
     let deadline = Instant::now() + PATIENCE;
     while not_allowed() < 5 {
         assert!(Instant::now() < deadline, "the node sees what is sent");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await; // bounded: by the deadline
     }
     session.close().await;
     assert_eq!(microphone.starts.load(Ordering::SeqCst), 1);
     let taken = microphone.reads.load(Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(microphone.reads.load(Ordering::SeqCst), taken);
+    let ended_until = Instant::now() + Duration::from_millis(100);
+    while Instant::now() < ended_until {
+        assert_eq!(microphone.reads.load(Ordering::SeqCst), taken);
+        tokio::time::sleep(Duration::from_millis(5)).await; // bounded: by ended_until
+    }
     node.sfu.shutdown();
 }
 
