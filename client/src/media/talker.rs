@@ -73,6 +73,6 @@ impl Talker {
     /// Leaves out frames: their time passes, their numbers do not.
     pub fn skip(&mut self, frames: u32) {
         self.timestamp = self.timestamp.wrapping_add(frames.wrapping_mul(FRAME_SAMPLES as u32));
-        self.marker = true;
+        self.marker |= frames > 0;
     }
 }

@@ -242,6 +242,22 @@ fn sizes_and_times_do_not_tell_speech_from_silence() {
 }
 
 #[test]
+fn frames_left_out_take_their_time_and_no_number() {
+    let [keys, _] = Pair::new().keys(1);
+    let mut talker = Talker::new(keys, 1).unwrap();
+    let headers = [0, 0, 3, 0].map(|skipped| {
+        talker.skip(skipped);
+        talker.packet(&[0.0; FRAME_SAMPLES]).unwrap().header
+    });
+    let first = &headers[0];
+    let steps = headers.iter().map(|header| header.timestamp.wrapping_sub(first.timestamp) / 960);
+    assert_eq!(steps.collect::<Vec<_>>(), [0, 1, 5, 6]);
+    let numbers = headers.iter().map(|header| header.sequence_number.wrapping_sub(first.sequence_number));
+    assert_eq!(numbers.collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(headers.each_ref().map(|header| header.marker), [true, false, true, false]);
+}
+
+#[test]
 fn replayed_and_damaged_packets_change_nothing() {
     let speech = ten_seconds().unwrap();
     let pair = Pair::new();
