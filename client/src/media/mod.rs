@@ -1,7 +1,7 @@
 //! A call's sound on this device: microphone to network, network to speaker.
 //!
 //! [`MediaSession`] is the whole of it for a caller. Behind it the parts that decide are pure and take the time as an
-//! argument ([`jitter`], [`pace`], [`listener`]); [`session`] moves samples and packets between them, the clock and
+//! argument ([`jitter`], [`pace`], [`listener`]); the session moves samples and packets between them, the clock and
 //! WebRTC.
 //!
 //! Absent on purpose: signaling, call states, MLS. Keys come in as a `MediaEpoch`, descriptions go out and in as text.

@@ -1,7 +1,7 @@
 //! [`MediaSession`]: one call's media on one device.
 //!
 //! It owns two tasks, one that sends a frame every 20 ms and one that plays. Both only move data between the pure parts
-//! ([`Talker`], [`Listener`]), the clock, the sound devices and the connection.
+//! (`Talker`, `Listener`), the clock, the sound devices and the connection.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
