@@ -245,6 +245,11 @@ impl Link {
         self.connection.rtt()
     }
 
+    /// Gives the connection up without waiting: for one that is broken, or that is replaced at once.
+    pub fn abandon(&self) {
+        self.connection.close(0u32.into(), b"");
+    }
+
     /// Ends the connection and waits until the node has heard it, one second at most.
     pub async fn close(&self) {
         self.connection.close(0u32.into(), b"");

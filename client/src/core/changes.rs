@@ -115,6 +115,8 @@ pub struct Saved {
     pub counters: BTreeMap<Counter, u64>,
     /// The node's incarnation that the cursors belong to.
     pub incarnation: Option<Incarnation>,
+    /// What the grant that linked this device told of the directory: version and hash. An older or another directory is refused.
+    pub directory_floor: Option<(u64, [u8; 32])>,
 }
 
 impl Changes {

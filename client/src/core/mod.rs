@@ -103,6 +103,7 @@ pub struct Core {
     now_ms: u64,
     session: Option<Session>,
     incarnation: Option<Incarnation>,
+    directory_floor: Option<(u64, [u8; 32])>,
     conversations: BTreeMap<ConversationId, Conversation>,
     calls: BTreeMap<CallId, Call>,
     counters: BTreeMap<Counter, u64>,
@@ -165,6 +166,7 @@ impl Core {
             now_ms: 0,
             session: None,
             incarnation: saved.incarnation,
+            directory_floor: saved.directory_floor,
             conversations,
             calls: BTreeMap::new(),
             counters: saved.counters,
@@ -191,6 +193,7 @@ impl Core {
             Input::Tick => self.tick(),
         }
         self.advance_all();
+        self.announce_ready();
     }
 
     /// The next thing to do. Everything that is staged becomes durable before whatever was put out with it.

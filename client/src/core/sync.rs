@@ -12,6 +12,9 @@ use wardline_protocol::wire::client_frame::Body;
 use wardline_protocol::wire::{self, response};
 use wardline_protocol::{AccountId, ConversationId, Incarnation, WireError};
 
+/// Before a passed deadline is looked at again.
+const LOOK_AGAIN_MS: u64 = 100;
+
 /// What lives as long as a connection.
 pub(super) struct Session {
     pub(super) phase: Phase,
@@ -26,6 +29,9 @@ pub(super) struct Session {
     heads: Vec<wire::ConversationHead>,
     heads_complete: bool,
     named: BTreeSet<ConversationId>,
+    /// All heads have come once, and what was not named has been left.
+    heads_done: bool,
+    /// `Event::Ready` has been told.
     announced: bool,
 }
 
@@ -62,6 +68,7 @@ impl Core {
             heads: Vec::new(),
             heads_complete: false,
             named: BTreeSet::new(),
+            heads_done: false,
             announced: false,
         });
         if account != self.identity.account {
@@ -168,6 +175,13 @@ impl Core {
 
     /// The directory is as new as the node's.
     fn directory_level(&mut self) {
+        if let Some((version, hash)) = self.directory_floor {
+            match self.directory.standing(version, &hash) {
+                Standing::Known => {}
+                Standing::Newer => return self.refuse_node(Misbehaviour::OldDirectory),
+                Standing::Fork => return self.refuse_node(Misbehaviour::ForkedDirectory),
+            }
+        }
         let first = self.session.as_mut().is_some_and(|session| {
             let first = session.phase == Phase::Directory;
             if first {
@@ -338,10 +352,9 @@ impl Core {
         }
         session.heads_complete = false;
         let named = std::mem::take(&mut session.named);
-        if session.announced {
+        if std::mem::replace(&mut session.heads_done, true) {
             return;
         }
-        session.announced = true;
         let gone: Vec<ConversationId> = self
             .conversations
             .iter()
@@ -356,7 +369,24 @@ impl Core {
         }
         // What was being made when the connection broke is offered again.
         self.dirty.extend(self.conversations.keys().copied());
-        self.event(Event::Ready);
+    }
+
+    /// Tells once that this device is level with the node. What cannot go on now (held, refused, to be tried later) is not waited for.
+    pub(super) fn announce_ready(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        if session.announced || session.refused || !session.heads_done || session.fetching_welcomes {
+            return;
+        }
+        let settled = |conversation: &Conversation| match conversation.stage {
+            _ if conversation.hold.is_some() || conversation.retry_at_ms != 0 => true,
+            Stage::Joined => !conversation.named || conversation.is_level(),
+            Stage::Wanted | Stage::Fetching | Stage::Joining => false,
+            Stage::Absent | Stage::Creating => true,
+        };
+        if self.conversations.values().all(settled) {
+            session.announced = true;
+            self.event(Event::Ready);
+        }
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -367,6 +397,8 @@ impl Core {
 
     pub(super) fn tick(&mut self) {
         let now_ms = self.now_ms;
+        // Whoever keeps the time has used up the earlier wish.
+        self.woken_at_ms = None;
         for (id, conversation) in &self.conversations {
             let retry = conversation.retry_at_ms != 0 && conversation.retry_at_ms <= now_ms;
             let behind = conversation.behind_since_ms.is_some_and(|since| since + BEHIND_MS_MAX <= now_ms);
@@ -381,11 +413,13 @@ impl Core {
         self.session.as_ref()?;
         let deadlines = self.conversations.values().flat_map(|conversation| {
             let retry = (conversation.retry_at_ms != 0).then_some(conversation.retry_at_ms);
-            let behind = conversation.behind_since_ms.map(|since| since + BEHIND_MS_MAX);
+            let waits = conversation.fetching || conversation.hold.is_some() || conversation.stage != Stage::Joined;
+            let behind = conversation.behind_since_ms.filter(|_| !waits).map(|since| since + BEHIND_MS_MAX);
             let lease = conversation.lease.as_ref().map(|lease| lease.until_ms);
             [retry, behind, lease].into_iter().flatten()
         });
-        deadlines.min()
+        // A deadline that has passed and could not be acted on waits for what it depends on; looking again soon is enough.
+        deadlines.min().map(|at_ms| if at_ms <= self.now_ms { self.now_ms + LOOK_AGAIN_MS } else { at_ms })
     }
 }
 

@@ -2,10 +2,12 @@
 use super::{Device, ProgramError};
 use crate::core::{Command, Event, Failure, Reply};
 use crate::media::{MediaConfig, MediaSession, WavSink, WavSource};
+use crate::session::is_final;
 use clap::Args;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use wardline_e2ee::media::MediaEpoch;
 use wardline_protocol::wire::call_state::{EndReason, State};
 use wardline_protocol::{AccountId, CallId, ConversationId};
 
@@ -55,8 +57,17 @@ struct Call {
     conversation: ConversationId,
     peer: AccountId,
     media: MediaSession,
+    /// Everything that the first sample needs, so that nothing is left to do when the call is accepted.
+    prepared: Option<Prepared>,
     accepted: Option<Instant>,
     speech_told: bool,
+}
+
+struct Prepared {
+    source: Box<WavSource>,
+    sink: Box<WavSink>,
+    keys: MediaEpoch,
+    context_id: u32,
 }
 
 pub(super) async fn place(mut device: Device, outgoing: Outgoing) -> Result<(), ProgramError> {
@@ -64,15 +75,21 @@ pub(super) async fn place(mut device: Device, outgoing: Outgoing) -> Result<(), 
     let conversation = device.direct(&outgoing.to).await?;
     let (media, offer_sdp) = MediaSession::offer(local(&device).await?).await?;
     let asked = Instant::now();
-    let Reply::Call { call: id, answer_sdp } = device.command(Command::StartCall { conversation, offer_sdp }).await? else {
+    let Reply::Call { call: id, answer_sdp } = device.command(Command::StartCall { conversation, offer_sdp }).await?
+    else {
         return Err(ProgramError::Use("no call came of it".into()));
     };
+    let answered = answer_sdp.is_some();
     if let Some(answer) = answer_sdp {
         media.answer(&answer).await?;
     }
     device.say.event("calling", &[("call", id.to_string().into())], &format!("Calling {} ...", outgoing.to))?;
-    let mut call = Call { id, conversation, peer, media, accepted: None, speech_told: false };
-    let reason = live(&mut device, &mut call, &outgoing.sound, asked, outgoing.seconds).await;
+    let prepared = match answered {
+        true => Some(prepare(&device, id, &outgoing.sound).await?),
+        false => None,
+    };
+    let mut call = Call { id, conversation, peer, media, prepared, accepted: None, speech_told: false };
+    let reason = live(&mut device, &mut call, asked, outgoing.seconds).await;
     call.media.close().await;
     let reason = reason?;
     device.close().await?;
@@ -88,6 +105,10 @@ pub(super) async fn answer(mut device: Device, incoming: Incoming) -> Result<(),
     while left != Some(0) {
         match device.next().await? {
             Event::IncomingCall { call, conversation, caller, .. } => {
+                // First of all: the caller's tone depends on it.
+                if !incoming.decline {
+                    device.command(Command::ReportRinging { call }).await?;
+                }
                 let from = device.handle(caller).await?;
                 let fields = [("call", call.to_string().into()), ("from", from.clone().into())];
                 device.say.event("incoming_call", &fields, &format!("{from} calls."))?;
@@ -98,7 +119,7 @@ pub(super) async fn answer(mut device: Device, incoming: Incoming) -> Result<(),
                 }
                 left = left.map(|left| left - 1);
             }
-            Event::Goodbye(error) => return Err(Failure::Refused(error).into()),
+            Event::Goodbye(error) if is_final(&error) => return Err(Failure::Refused(error).into()),
             _ => {}
         }
     }
@@ -114,7 +135,6 @@ async fn take(
     sound: &Sound,
 ) -> Result<(), ProgramError> {
     let asked = Instant::now();
-    device.command(Command::ReportRinging { call: id }).await?;
     let (media, offer_sdp) = MediaSession::offer(local(device).await?).await?;
     let Reply::Media(answer) = device.command(Command::ConnectMedia { call: id, offer_sdp }).await? else {
         return Err(ProgramError::Use("the node gave no answer to the offer".into()));
@@ -124,9 +144,10 @@ async fn take(
     let up = tokio::time::timeout(CONNECT_MAX, connected.wait_for(|up| *up)).await.is_ok();
     let connect_ms = millis(asked.elapsed());
     device.say.event("media", &[("connected", up.into()), ("connect_ms", connect_ms.into())], "")?;
+    let prepared = Some(prepare(device, id, sound).await?);
     device.command(Command::AcceptCall { call: id }).await?;
-    let mut call = Call { id, conversation, peer, media, accepted: None, speech_told: false };
-    let reason = live(device, &mut call, sound, asked, None).await;
+    let mut call = Call { id, conversation, peer, media, prepared, accepted: None, speech_told: false };
+    let reason = live(device, &mut call, asked, None).await;
     call.media.close().await;
     reason.map(|_| ())
 }
@@ -135,7 +156,6 @@ async fn take(
 async fn live(
     device: &mut Device,
     call: &mut Call,
-    sound: &Sound,
     asked: Instant,
     seconds: Option<u64>,
 ) -> Result<EndReason, ProgramError> {
@@ -163,7 +183,7 @@ async fn live(
                 }
                 State::Accepted if call.accepted.is_none() => {
                     call.accepted = Some(Instant::now());
-                    start(device, call, sound).await?;
+                    start(call)?;
                     device.say.event("accepted", &[], "Connected.")?;
                 }
                 State::PeerLost => device.say.event("peer_lost", &[], "The other side lost its connection.")?,
@@ -176,25 +196,35 @@ async fn live(
             },
             Event::MediaEpochChanged { call: id, conversation } if id == call.id => {
                 let keys = device.client.look(move |core| core.media_epoch(&conversation, &id)).await?;
-                if let Some(keys) = keys {
-                    call.media.update_keys(keys);
+                match (keys, &mut call.prepared) {
+                    (Some(keys), Some(prepared)) => prepared.keys = keys,
+                    (Some(keys), None) => call.media.update_keys(keys),
+                    (None, _) => {}
                 }
             }
             // The line broke and is back: the media may have moved with it, so it is made anew.
             Event::Ready => resume(device, call).await?,
-            Event::Goodbye(error) => return Err(Failure::Refused(error).into()),
+            Event::Goodbye(error) if is_final(&error) => return Err(Failure::Refused(error).into()),
             _ => {}
         }
     }
 }
 
-async fn start(device: &Device, call: &Call, sound: &Sound) -> Result<(), ProgramError> {
-    let Reply::MediaKeys { epoch, context_id } = device.command(Command::MediaKeys { call: call.id }).await? else {
+async fn prepare(device: &Device, call: CallId, sound: &Sound) -> Result<Prepared, ProgramError> {
+    let Reply::MediaKeys { epoch, context_id } = device.command(Command::MediaKeys { call }).await? else {
         return Err(ProgramError::Use("no keys for the call".into()));
     };
     let source = Box::new(WavSource::open(&sound.audio_in)?);
     let sink = Box::new(WavSink::create(&sound.audio_out)?);
-    Ok(call.media.start(source, sink, epoch, context_id, call.peer)?)
+    Ok(Prepared { source, sink, keys: epoch, context_id })
+}
+
+fn start(call: &mut Call) -> Result<(), ProgramError> {
+    if let Some(prepared) = call.prepared.take() {
+        let Prepared { source, sink, keys, context_id } = prepared;
+        call.media.start(source, sink, keys, context_id, call.peer)?;
+    }
+    Ok(())
 }
 
 async fn resume(device: &Device, call: &Call) -> Result<(), ProgramError> {

@@ -1,6 +1,7 @@
 //! Writing, reading, groups.
 use super::{Device, ProgramError};
 use crate::core::{Body, Command, Event, Failure, Message, Reply};
+use crate::session::is_final;
 use clap::{Args, Subcommand};
 use std::time::Duration;
 use wardline_protocol::{AccountId, ConversationId};
@@ -98,7 +99,7 @@ async fn listen(device: &mut Device, count: Option<u64>, seconds: Option<u64>) -
                 Event::Unreadable { count, .. } => {
                     device.say.event("unreadable", &[("count", count.into())], "")?;
                 }
-                Event::Goodbye(error) => return Err(Failure::Refused(error).into()),
+                Event::Goodbye(error) if is_final(&error) => return Err(Failure::Refused(error).into()),
                 _ => {}
             }
         }

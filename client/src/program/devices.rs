@@ -48,7 +48,13 @@ async fn list(device: &Device) -> Result<(), ProgramError> {
             ("this", this.into()),
             ("enrolled_at_ms", found.enrolled_at_ms.into()),
         ];
-        let marks = if this { "this device" } else if found.online { "connected" } else { "" };
+        let marks = if this {
+            "this device"
+        } else if found.online {
+            "connected"
+        } else {
+            ""
+        };
         device.say.event("device", &fields, &format!("{}  {marks}", body.device_id))?;
     }
     let nodes = device.client.look(|core| {

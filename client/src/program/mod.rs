@@ -4,8 +4,8 @@ mod chat;
 mod devices;
 mod say;
 
-use crate::core::{Command, Event, Failure, Reply};
-use crate::session::{Client, ClientError, join};
+use crate::core::{Command, Event, Failure, Misbehaviour, Notice, Reply};
+use crate::session::{Client, ClientError, is_final, join};
 use clap::{Parser, Subcommand};
 use say::Say;
 use std::path::{Path, PathBuf};
@@ -85,6 +85,9 @@ pub enum ProgramError {
     /// Standard output is gone.
     #[error("cannot write: {0}")]
     Output(#[from] std::io::Error),
+    /// The node is not honest, or not sound.
+    #[error("the node did what no honest node does ({0:?}): nothing of it was taken in; tell the IT admin")]
+    Node(Misbehaviour),
     /// Anything a person can mend.
     #[error("{0}")]
     Use(String),
@@ -153,7 +156,8 @@ impl Device {
             loop {
                 match device.next().await? {
                     Event::Ready => return Ok::<(), ProgramError>(()),
-                    Event::Goodbye(error) => return Err(Failure::Refused(error).into()),
+                    Event::Goodbye(error) if is_final(&error) => return Err(Failure::Refused(error).into()),
+                    Event::NodeRefused(why) => return Err(ProgramError::Node(why)),
                     _ => {}
                 }
             }
@@ -165,15 +169,42 @@ impl Device {
         Ok(device)
     }
 
-    /// The next event. Events missed because nobody read them are passed over.
+    /// The next event. Events missed because nobody read them are passed over; warnings are shown on the way.
     pub(crate) async fn next(&mut self) -> Result<Event, ProgramError> {
         loop {
             match self.events.recv().await {
-                Ok(event) => return Ok(event),
+                Ok(event) => {
+                    self.warn(&event)?;
+                    return Ok(event);
+                }
                 Err(broadcast::error::RecvError::Lagged(count)) => tracing::warn!(count, "events were missed"),
                 Err(broadcast::error::RecvError::Closed) => return Err(ClientError::Ended.into()),
             }
         }
+    }
+
+    /// What the person must see whatever the program is doing.
+    fn warn(&self, event: &Event) -> Result<(), ProgramError> {
+        let (name, what, text) = match event {
+            Event::NodeRefused(why) => (
+                "node_refused",
+                format!("{why:?}"),
+                format!("Warning: the node did what no honest node does ({why:?})."),
+            ),
+            Event::SecurityNotice(Notice::SecondUseOfCode) => (
+                "notice",
+                "SecondUseOfCode".to_owned(),
+                "Warning: somebody tried to use an enrolment code of yours a second time. Tell the IT admin."
+                    .to_owned(),
+            ),
+            Event::SecurityNotice(Notice::NodeRestored) => (
+                "notice",
+                "NodeRestored".to_owned(),
+                "The node was restored from a backup; what it lost is made good.".to_owned(),
+            ),
+            _ => return Ok(()),
+        };
+        self.say.event(name, &[("what", what.into())], &text)
     }
 
     /// A command and its answer, bounded.
@@ -187,7 +218,9 @@ impl Device {
     pub(crate) async fn account(&self, handle: &str) -> Result<AccountId, ProgramError> {
         let wanted = handle.to_owned();
         let found = self.client.look(move |core| core.directory().account_by_handle(&wanted).map(|a| a.account_id));
-        found.await?.ok_or_else(|| ProgramError::Use(format!("nobody is called {handle}: see `wardline-client contacts`")))
+        found
+            .await?
+            .ok_or_else(|| ProgramError::Use(format!("nobody is called {handle}: see `wardline-client contacts`")))
     }
 
     pub(crate) async fn handle(&self, account: AccountId) -> Result<String, ProgramError> {

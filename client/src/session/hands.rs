@@ -15,6 +15,12 @@ use wardline_protocol::{Code, Incarnation, WireError};
 /// First and longest wait between two attempts to connect.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 
+/// Frames taken in before their outputs are performed: what arrived together is stored in one transaction.
+const BATCH_FRAMES_MAX: usize = 256;
+
+/// A node that takes nothing for this long is lost, though its acknowledgements come.
+const SEND_MAX: Duration = Duration::from_secs(15);
+
 /// A question to the task.
 pub(super) enum Ask {
     Command(Box<Command>, oneshot::Sender<Result<Reply, Failure>>),
@@ -88,7 +94,7 @@ impl Hands {
             if self.over || !self.pause(wait, &mut asks).await {
                 return;
             }
-            wait = (wait * 2).min(BACK_OFF.1);
+            wait = jittered((wait * 2).min(BACK_OFF.1));
         }
     }
 
@@ -96,7 +102,7 @@ impl Hands {
     async fn connect(&mut self, asks: &mut mpsc::Receiver<Ask>) -> Option<Result<Line, ConnectionError>> {
         let directory = self.core.directory();
         let known = directory.nodes().filter(|node| !node.deleted);
-        let (mut addresses, mut pins) = (self.place.addresses.clone(), vec![self.place.pin.clone()]);
+        let (mut addresses, mut pins) = (self.place.addresses.clone(), vec![self.place.pin]);
         for node in known {
             addresses.extend(node.addresses.iter().filter(|address| !self.place.addresses.contains(address)).cloned());
             pins.push(CertificatePin(node.certificate_sha256));
@@ -132,15 +138,21 @@ impl Hands {
         let Line { sender, mut receiver, set_aside, connected } = line;
         self.line = Some(sender);
         self.input(connected).await;
-        for frame in set_aside {
-            self.input(Input::Frame(frame)).await;
-        }
+        self.frames(set_aside).await;
         let mut alive = true;
         while self.line.is_some() && !self.over {
             let wake = self.wake();
             tokio::select! {
                 frame = receiver.next() => match frame {
-                    Ok(frame) => self.input(Input::Frame(frame)).await,
+                    Ok(frame) => {
+                        let mut frames = VecDeque::from([frame]);
+                        while frames.len() < BATCH_FRAMES_MAX
+                            && let Ok(Some(frame)) = receiver.try_next()
+                        {
+                            frames.push_back(frame);
+                        }
+                        self.frames(frames).await;
+                    }
                     Err(error) => {
                         tracing::info!(%error, "the line broke");
                         self.refused(&error);
@@ -157,8 +169,10 @@ impl Hands {
                 () = tokio::time::sleep(wake) => self.input(Input::Tick).await,
             }
         }
-        if let Some(line) = self.line.take() {
-            line.link().close().await;
+        match self.line.take() {
+            Some(line) if !alive => line.link().close().await,
+            Some(line) => line.link().abandon(),
+            None => {}
         }
         self.input(Input::Disconnected).await;
         alive
@@ -193,7 +207,23 @@ impl Hands {
 
     /// One input, and everything that follows from it, in order.
     async fn input(&mut self, input: Input) {
+        if matches!(input, Input::Tick) {
+            // Wished for anew where it still matters.
+            self.wake_at_ms = None;
+        }
         self.core.handle(now_ms(), input);
+        self.perform().await;
+    }
+
+    async fn frames(&mut self, frames: VecDeque<ServerFrame>) {
+        for frame in frames {
+            self.core.handle(now_ms(), Input::Frame(frame));
+        }
+        self.perform().await;
+    }
+
+    /// Does what the core wants, in its order, until it wants nothing more.
+    async fn perform(&mut self) {
         while let Some(output) = self.core.poll() {
             match output {
                 Output::Persist(changes) => {
@@ -202,14 +232,16 @@ impl Hands {
                         tracing::error!(%error, "the device's state cannot be stored: it stops here");
                         self.over = true;
                         self.line = None;
+                        self.waiting.clear();
                         return;
                     }
                 }
                 Output::Send(frame) => {
-                    if let Some(line) = &mut self.line
-                        && let Err(error) = line.send(&frame).await
-                    {
+                    let Some(line) = &mut self.line else { continue };
+                    let sent = tokio::time::timeout(SEND_MAX, line.send(&frame)).await;
+                    if let Err(error) = sent.unwrap_or(Err(ConnectionError::TimedOut)) {
                         tracing::info!(%error, "the line broke while sending");
+                        line.link().abandon();
                         self.line = None;
                     }
                 }
@@ -242,7 +274,8 @@ impl Hands {
     }
 }
 
-fn is_final(error: &WireError) -> bool {
+/// Whether the node has shut this device out for good: connecting again would only hear the same.
+pub fn is_final(error: &WireError) -> bool {
     matches!(
         error.code,
         Code::UnknownDevice
@@ -254,6 +287,12 @@ fn is_final(error: &WireError) -> bool {
             | Code::UnsupportedVersion
             | Code::BadSignature
     )
+}
+
+/// Between half of it and all of it, so that a restarted node is not met by everybody at once.
+fn jittered(wait: Duration) -> Duration {
+    let dice = wardline_directory::key::random::<1>().map_or(0, |bytes| u8::from_be_bytes(*bytes));
+    wait / 2 + wait / 2 * u32::from(dice) / 255
 }
 
 fn now_ms() -> u64 {

@@ -21,10 +21,11 @@ pub async fn enrol(directory: &Path, text: &str) -> Result<DeviceId, ClientError
     let account = AccountId::parse(&code.account_id).map_err(|_| damaged())?;
     let root = PublicKey::parse(&code.root_public_key).map_err(|_| damaged())?;
     let pin = CertificatePin::parse(&code.certificate_sha256).ok_or_else(damaged)?;
-    let place = Place { addresses: vec![code.node_address.clone()], pin: pin.clone() };
+    let place = Place { addresses: vec![code.node_address.clone()], pin };
 
     let store = Store::open(directory, true).await?;
     // An earlier attempt whose answer was lost left a device here: the node takes the same one again.
+    let mut fresh = false;
     let identity = match store.identity().await {
         Ok((left_over, _)) if left_over.account == account && left_over.root == root => left_over,
         Ok(_) => return Err(StoreError::Enrolled.into()),
@@ -33,13 +34,14 @@ pub async fn enrol(directory: &Path, text: &str) -> Result<DeviceId, ClientError
             let enrolment = EnrolmentKey::from_code_seed(&seed);
             let own = certificate::issue_by_enrolment(&enrolment, account, device, key.public(), now_ms());
             let identity = Identity { root, account, device, key, chain: DeviceChain { certificates: vec![own] } };
-            store.enrol(&identity, &place, &[]).await?;
+            store.enrol(&identity, &place, None).await?;
+            fresh = true;
             identity
         }
     };
     let enrolled = present(&identity, &place).await;
     store.close().await?;
-    if let Err(ConnectionError::Refused(_)) = &enrolled {
+    if fresh && matches!(enrolled, Err(ConnectionError::Refused(_))) {
         std::fs::remove_file(directory.join(DATABASE_FILE)).map_err(StoreError::from)?;
     }
     enrolled?;
@@ -105,7 +107,7 @@ impl Linking {
         let key = DeviceKey::from_seed(*self.key.seed());
         let identity = Identity { root, account, device: self.device, key, chain: chain.clone() };
         connection.enrol(&challenge, chain, |message| self.key.sign(message)).await?;
-        store.enrol(&identity, &place, &grant.floors).await?;
+        store.enrol(&identity, &place, Some(&grant)).await?;
         connection.close().await;
         store.close().await?;
         Ok(self.device)

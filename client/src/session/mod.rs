@@ -8,6 +8,7 @@ pub mod join;
 use crate::connection::ConnectionError;
 use crate::core::{Command, Core, Event, Failure, Reply};
 use crate::store::{Store, StoreError};
+pub use hands::is_final;
 use hands::{Ask, Hands};
 use std::path::Path;
 use std::sync::Arc;

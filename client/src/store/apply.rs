@@ -27,8 +27,10 @@ impl Store {
             conversation(&mut transaction, id, record).await?;
         }
         for id in &changes.forgotten {
-            for sql in ["DELETE FROM conversations WHERE conversation_id = $1", "DELETE FROM history WHERE conversation_id = $1"]
-            {
+            for sql in [
+                "DELETE FROM conversations WHERE conversation_id = $1",
+                "DELETE FROM history WHERE conversation_id = $1",
+            ] {
                 query(sql).bind(id.as_bytes().as_slice()).execute(&mut *transaction).await?;
             }
         }

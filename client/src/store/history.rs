@@ -17,7 +17,8 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&mut *connection)
         .await?;
-        let mut messages = rows.iter().rev().filter_map(|row| message_from(row).transpose()).collect::<Result<Vec<_>, _>>()?;
+        let mut messages =
+            rows.iter().rev().filter_map(|row| message_from(row).transpose()).collect::<Result<Vec<_>, _>>()?;
         // Stable: within one seq (only 0 occurs twice) the order of sending stays.
         messages.sort_by_key(|message| if message.seq == 0 { u64::MAX } else { message.seq });
         Ok(messages)

@@ -6,8 +6,8 @@ use prost::Message as _;
 use sqlx::{Connection, query, query_scalar};
 use wardline_directory::certificate;
 use wardline_directory::key::{DeviceKey, PublicKey};
-use wardline_protocol::wire::{ConversationFloor, DeviceChain};
 use wardline_protocol::ConversationId;
+use wardline_protocol::wire::{DeviceChain, LinkGrant};
 use zeroize::Zeroizing;
 
 const ROOT: &str = "root";
@@ -15,6 +15,7 @@ const SEED: &str = "device_seed";
 const CHAIN: &str = "chain";
 const ADDRESSES: &str = "addresses";
 const PIN: &str = "pin";
+pub(super) const DIRECTORY_FLOOR: &str = "directory_floor";
 
 /// Where to find the node before the directory says so.
 #[derive(Clone)]
@@ -26,13 +27,8 @@ pub struct Place {
 }
 
 impl Store {
-    /// Stores a new device: all of it or nothing. `floors` are what a grant handed over. Errors with `Enrolled` when there is one.
-    pub async fn enrol(
-        &self,
-        identity: &Identity,
-        place: &Place,
-        floors: &[ConversationFloor],
-    ) -> Result<(), StoreError> {
+    /// Stores a new device, and what the grant handed over that linked it: all of it or nothing. Errors with `Enrolled` when there is one.
+    pub async fn enrol(&self, identity: &Identity, place: &Place, grant: Option<&LinkGrant>) -> Result<(), StoreError> {
         let mut connection = self.connection().await;
         let mut transaction = connection.begin().await?;
         let taken: i64 =
@@ -57,7 +53,14 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        for floor in floors {
+        if let Some(grant) = grant {
+            query("INSERT OR REPLACE INTO meta (name, value) VALUES ($1, $2)")
+                .bind(DIRECTORY_FLOOR)
+                .bind([grant.directory_version.to_be_bytes().as_slice(), &grant.directory_hash].concat())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        for floor in grant.iter().flat_map(|grant| &grant.floors) {
             let Ok(id) = ConversationId::parse(&floor.conversation_id) else { continue };
             query(
                 "INSERT OR REPLACE INTO conversations (conversation_id, kind, cursor, read_seq, state, needs_directory,
@@ -75,7 +78,8 @@ impl Store {
     /// Who this device is. Errors with `NotEnrolled`.
     pub async fn identity(&self) -> Result<(Identity, Place), StoreError> {
         let chain = self.meta(CHAIN).await?.ok_or(StoreError::NotEnrolled)?;
-        let chain = DeviceChain::decode(chain.as_slice()).map_err(|_| StoreError::Damaged("the device's certificates"))?;
+        let chain =
+            DeviceChain::decode(chain.as_slice()).map_err(|_| StoreError::Damaged("the device's certificates"))?;
         let own = chain
             .certificates
             .first()

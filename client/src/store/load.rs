@@ -1,6 +1,7 @@
 //! What a device starts from again.
 use super::apply::{INCARNATION, receipts_from_bytes, state_from};
 use super::history::message_from;
+use super::identity::DIRECTORY_FLOOR;
 use super::{Store, StoreError, uint};
 use crate::core::{ConversationRecord, Counter, OutboxRecord, SEEN_MESSAGES_MAX, Saved};
 use prost::Message as _;
@@ -52,6 +53,14 @@ impl Store {
             .bind(INCARNATION)
             .fetch_optional(&mut *connection)
             .await?;
+        let floor: Option<Vec<u8>> = query_scalar("SELECT value FROM meta WHERE name = $1")
+            .bind(DIRECTORY_FLOOR)
+            .fetch_optional(&mut *connection)
+            .await?;
+        saved.directory_floor = floor.and_then(|bytes| {
+            let (version, hash) = bytes.split_first_chunk::<8>()?;
+            Some((u64::from_be_bytes(*version), hash.try_into().ok()?))
+        });
         saved.incarnation = incarnation.and_then(|bytes| Incarnation::parse(&bytes).ok());
         Ok(saved)
     }
