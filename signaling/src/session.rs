@@ -244,9 +244,10 @@ impl Plane {
         request: &wire::AuthenticateAdmin,
     ) -> Result<Reply, WireError> {
         let state = self.sessions.get_mut(&session).ok_or_else(gone)?;
-        // Before the first statement there is no operational key: the root itself opens the session that publishes it.
-        let key = self.directory.operational_key().unwrap_or(self.directory.root());
-        if !proof::verify(ADMIN_SIGNATURE_PREFIX, &state.nonce, &state.exporter, &key, &request.signature) {
+        // The root may always: it is how a recovered key is published where the node knows only the lost one.
+        let keys = self.directory.operational_key().into_iter().chain([self.directory.root()]);
+        let signed = |key| proof::verify(ADMIN_SIGNATURE_PREFIX, &state.nonce, &state.exporter, &key, &request.signature);
+        if !keys.into_iter().any(signed) {
             return Err(WireError::new(Code::BadSignature, "the IT admin's signature does not verify"));
         }
         state.role = Role::Admin;

@@ -3,6 +3,7 @@
 //! Absent on purpose: anything that a program of the product could use, and stand-ins for parts that a user would have.
 
 pub mod canary;
+pub mod hospital;
 pub mod memory;
 pub mod program;
 pub mod unsynced;

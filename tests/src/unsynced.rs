@@ -35,6 +35,19 @@ impl Disk {
         fs::remove_dir_all(&self.root).context("removing what was not synced")?;
         copy(&self.shadow.join("tree"), &self.root)
     }
+
+    /// A copy of what is durable now, for [`Disk::go_back_to`].
+    pub fn remember(&self, folder: &Path) -> Result<PathBuf> {
+        copy(&self.shadow.join("tree"), folder)?;
+        Ok(folder.to_owned())
+    }
+
+    /// A disk that lies: what it held earlier takes the place of what it had confirmed since. The program must be dead.
+    pub fn go_back_to(&self, earlier: &Path) -> Result<()> {
+        fs::remove_dir_all(&self.shadow)?;
+        fs::remove_dir_all(&self.root)?;
+        copy(earlier, &self.root)
+    }
 }
 
 fn library() -> Result<PathBuf> {

@@ -10,9 +10,9 @@ mod directory;
 mod frames;
 mod group;
 mod media;
-mod parts;
+pub mod parts;
 pub mod seeds;
-mod world;
+pub mod world;
 
 /// One target.
 pub struct Target {

@@ -90,3 +90,15 @@ fn every_target_has_its_program() {
         assert!(manifest.contains(&format!("name = \"{program}\"")), "{program} is not in fuzz/Cargo.toml");
     }
 }
+
+/// The seed of a commit is a good one in the present format: damage to it reaches the checks behind the decoder.
+#[test]
+fn the_committed_commit_still_verifies() {
+    let whole =
+        seeds("public_view").into_iter().find(|(path, _)| path.to_string_lossy().ends_with("-commit")).unwrap().1;
+    let parts = wardline_fuzzing::parts::split(&whole);
+    let [group_info, tree, next, commit, proposals @ ..] = parts.as_slice() else { panic!("{} parts", parts.len()) };
+    let id = wardline_fuzzing::world::CONVERSATION;
+    let mut view = wardline_e2ee::public::PublicView::open(id, group_info, tree).unwrap();
+    assert_eq!(view.check(proposals, commit, next).unwrap().added.len(), 1);
+}
