@@ -3,8 +3,18 @@ use std::error::Error;
 
 /// Messages that name a person or carry a key, a plaintext or an address: no derived `Debug` (invariant 8).
 const REDACTED: &[&str] = &[
-    "Account", "Group", "Node", "EnrolmentCode", "LinkCode", "LinkGrant", "Content", "Text", "Profile", "StartCall",
-    "ConnectMedia", "MediaAnswer",
+    "Account",
+    "Group",
+    "Node",
+    "EnrolmentCode",
+    "LinkCode",
+    "LinkGrant",
+    "Content",
+    "Text",
+    "Profile",
+    "StartCall",
+    "ConnectMedia",
+    "MediaAnswer",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -11,8 +11,8 @@ pub mod connection;
 #[cfg(feature = "native")]
 pub mod media;
 #[cfg(feature = "native")]
-pub mod store;
-#[cfg(feature = "native")]
 pub mod program;
 #[cfg(feature = "native")]
 pub mod session;
+#[cfg(feature = "native")]
+pub mod store;

@@ -112,7 +112,8 @@ fn statements_from_elsewhere_are_taken_in_unless_the_key_was_replaced() {
     here.take_in(there.statements_after(1)).unwrap();
     assert_eq!(snapshot(here.directory()), snapshot(there.directory()));
     assert_eq!(here.take_in(there.statements_after(1)), Err(Refusal::OutOfOrder { expected: 3 }));
-    let replaced = Hospital::take_over(&root(), OperationalKey::from_seed([3; 32]), there.statements(), NOW_MS).unwrap();
+    let replaced =
+        Hospital::take_over(&root(), OperationalKey::from_seed([3; 32]), there.statements(), NOW_MS).unwrap();
     assert_eq!(here.take_in(replaced.statements_after(2)), Err(Refusal::WrongKey));
     assert_eq!(here.statements().len(), 2, "all or none");
 }

@@ -14,9 +14,7 @@ pub fn encode<M: Message>(message: &M, limit: usize) -> Result<Bytes, WireError>
     }
     let mut buffer = BytesMut::with_capacity(PREFIX_BYTES + length);
     buffer.put_u32(length as u32); // limit is below 4 GiB
-    message
-        .encode(&mut buffer)
-        .map_err(|_| WireError::new(Code::Internal, "frame buffer too small"))?;
+    message.encode(&mut buffer).map_err(|_| WireError::new(Code::Internal, "frame buffer too small"))?;
     Ok(buffer.freeze())
 }
 

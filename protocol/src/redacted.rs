@@ -13,7 +13,18 @@ macro_rules! redacted {
 }
 
 redacted!(
-    Account, Group, Node, EnrolmentCode, LinkCode, LinkGrant, Content, Text, Profile, StartCall, ConnectMedia, MediaAnswer,
+    Account,
+    Group,
+    Node,
+    EnrolmentCode,
+    LinkCode,
+    LinkGrant,
+    Content,
+    Text,
+    Profile,
+    StartCall,
+    ConnectMedia,
+    MediaAnswer,
 );
 
 #[cfg(test)]

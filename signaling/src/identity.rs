@@ -293,14 +293,8 @@ impl Plane {
             return Err(WireError::new(Code::LimitReached, "the account has too many devices: revoke one first"));
         }
         account.devices.insert(device_id);
-        let row = DeviceRow {
-            device_id,
-            account_id,
-            chain,
-            enrolled_at_ms: self.now_ms,
-            last_seen_ms: 0,
-            revoked: false,
-        };
+        let row =
+            DeviceRow { device_id, account_id, chain, enrolled_at_ms: self.now_ms, last_seen_ms: 0, revoked: false };
         if let Some(device) = self.open_device(&row) {
             self.devices.insert(device_id, device);
         }

@@ -1,7 +1,8 @@
 //! A store in memory: for tests, which can also make it forget what was not durable. A hospital's node uses the one of `relay`.
 use crate::limit::RECENT_MESSAGES;
 use crate::store::{
-    Answer, ConversationRow, DeviceRow, FoundKeyPackage, MemberRow, Query, Snapshot, Store, StoreError, WelcomeRow, Write,
+    Answer, ConversationRow, DeviceRow, FoundKeyPackage, MemberRow, Query, Snapshot, Store, StoreError, WelcomeRow,
+    Write,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};

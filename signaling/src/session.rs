@@ -8,8 +8,8 @@ use wardline_directory::session as proof;
 use wardline_protocol::wire::client_frame::Body;
 use wardline_protocol::wire::{self, response, server_frame};
 use wardline_protocol::{
-    ADMIN_SIGNATURE_PREFIX, AccountId, Code, DeviceId, PROTOCOL_VERSION, Rendezvous, SESSION_SIGNATURE_PREFIX, WireError,
-    limit as wire_limit,
+    ADMIN_SIGNATURE_PREFIX, AccountId, Code, DeviceId, PROTOCOL_VERSION, Rendezvous, SESSION_SIGNATURE_PREFIX,
+    WireError, limit as wire_limit,
 };
 
 pub(crate) struct Session {
@@ -246,7 +246,8 @@ impl Plane {
         let state = self.sessions.get_mut(&session).ok_or_else(gone)?;
         // The root may always: it is how a recovered key is published where the node knows only the lost one.
         let keys = self.directory.operational_key().into_iter().chain([self.directory.root()]);
-        let signed = |key| proof::verify(ADMIN_SIGNATURE_PREFIX, &state.nonce, &state.exporter, &key, &request.signature);
+        let signed =
+            |key| proof::verify(ADMIN_SIGNATURE_PREFIX, &state.nonce, &state.exporter, &key, &request.signature);
         if !keys.into_iter().any(signed) {
             return Err(WireError::new(Code::BadSignature, "the IT admin's signature does not verify"));
         }

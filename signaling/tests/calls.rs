@@ -106,9 +106,12 @@ fn locking_ends_the_call_within_the_same_step() {
     let lock = wire::LockAccount { account_id: boris.account.to_bytes(), locked: true };
     world.ask(admin, Ask::LockAccount(lock)).unwrap();
     assert_eq!(states(&mut world, &anna), [(State::Ended, EndReason::Revoked)]);
-    assert!(world.media.iter().any(
-        |command| matches!(command, MediaCommand::Disconnect { device, .. } if *device == boris.device)
-    ));
+    assert!(
+        world
+            .media
+            .iter()
+            .any(|command| matches!(command, MediaCommand::Disconnect { device, .. } if *device == boris.device))
+    );
 }
 
 #[test]

@@ -92,7 +92,10 @@ fn only_a_manager_removes_others() {
     let (mut anna, mut boris, mut carla) = (world.person("anna"), world.person("boris"), world.person("carla"));
     let id = world.group(&mut anna, &mut [&mut boris, &mut carla]);
     let change = Change { remove_devices: vec![anna.device], ..Default::default() };
-    assert!(boris.engine.commit(id, change, world.directory(), world.now_ms).is_err(), "an honest device does not even try");
+    assert!(
+        boris.engine.commit(id, change, world.directory(), world.now_ms).is_err(),
+        "an honest device does not even try"
+    );
     let change = Change {
         remove_devices: vec![carla.device],
         roster: Some(roster::without(&anna.engine.roster(id).unwrap(), carla.account)),
@@ -117,10 +120,12 @@ fn a_locked_account_is_out_at_once_and_out_of_the_group_as_soon_as_a_member_comm
     assert_eq!(world.try_sign_in(&carla).1.err().unwrap().code, Code::AccountLocked);
 
     // One of the two online members holds the lease; the other may not commit without the removal, nor with it.
-    let lease = |pushes: Vec<Push>| pushes.into_iter().find_map(|push| match push {
-        Push::CommitLease(lease) => Some(lease),
-        _ => None,
-    });
+    let lease = |pushes: Vec<Push>| {
+        pushes.into_iter().find_map(|push| match push {
+            Push::CommitLease(lease) => Some(lease),
+            _ => None,
+        })
+    };
     let (of_anna, of_boris) = (lease(world.pushes(anna.session)), lease(world.pushes(boris.session)));
     let (mut holder, mut other, lease) = match (of_anna, of_boris) {
         (Some(lease), None) => (anna, boris, lease),
@@ -150,10 +155,8 @@ fn a_locked_account_is_out_at_once_and_out_of_the_group_as_soon_as_a_member_comm
     let fetch = wire::FetchGroupInfo { conversation_id: id.to_bytes() };
     let Said::GroupInfo(info) = world.ask(carla.session, Ask::FetchGroupInfo(fetch)).unwrap() else { panic!() };
     let directory = world.directory().clone();
-    let join = carla
-        .engine
-        .join_external(id, &info.group_info, &info.ratchet_tree, None, &directory, world.now_ms)
-        .unwrap();
+    let join =
+        carla.engine.join_external(id, &info.group_info, &info.ratchet_tree, None, &directory, world.now_ms).unwrap();
     let request = wire::SubmitCommit {
         conversation_id: id.to_bytes(),
         commit: join.commit.into(),
@@ -195,7 +198,9 @@ fn who_leaves_is_taken_out_and_off_the_roster_by_the_others() {
     let (mut anna, mut boris, mut carla) = (world.person("anna"), world.person("boris"), world.person("carla"));
     let id = world.group(&mut anna, &mut [&mut boris, &mut carla]);
     world.hang_up_line(&anna);
-    world.ask(carla.session, Ask::LeaveConversation(wire::LeaveConversation { conversation_id: id.to_bytes() })).unwrap();
+    world
+        .ask(carla.session, Ask::LeaveConversation(wire::LeaveConversation { conversation_id: id.to_bytes() }))
+        .unwrap();
     let lease = world
         .pushes(boris.session)
         .into_iter()
@@ -209,7 +214,12 @@ fn who_leaves_is_taken_out_and_off_the_roster_by_the_others() {
     world.submit(&mut boris, id, Change { proposals, roster: Some(roster), ..Default::default() }).unwrap();
     assert_eq!(world.say(&mut carla, id, "x").err().unwrap().code, Code::UnknownConversation);
     world.sign_in(&mut anna);
-    assert!(world.pushes(anna.session).iter().any(|push| matches!(push, Push::Heads(heads) if heads.conversations.len() == 1)));
+    assert!(
+        world
+            .pushes(anna.session)
+            .iter()
+            .any(|push| matches!(push, Push::Heads(heads) if heads.conversations.len() == 1))
+    );
 }
 
 #[test]

@@ -68,7 +68,9 @@ fn a_code_lets_one_device_in_and_a_second_use_is_refused_and_shown() {
     assert!(enrol(&mut world, 50).is_ok(), "the same device again: the first answer may have been lost");
     assert_eq!(enrol(&mut world, 51).err().unwrap().code, Code::CodeUsed);
     let admin = world.admin();
-    let Said::Accounts(accounts) = world.ask(admin, Ask::ListAccounts(wire::ListAccounts {})).unwrap() else { panic!() };
+    let Said::Accounts(accounts) = world.ask(admin, Ask::ListAccounts(wire::ListAccounts {})).unwrap() else {
+        panic!()
+    };
     let boris = accounts.accounts.iter().find(|a| a.account_id == invitation.account_id.as_bytes().as_slice()).unwrap();
     assert_eq!((boris.devices, boris.refused_second_uses), (1, 1));
     assert_eq!(chain.certificates.len(), 1);

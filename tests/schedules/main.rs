@@ -173,7 +173,11 @@ fn check(world: &World, group: ConversationId) {
             let id = MessageId::parse(&message.message_id).unwrap();
             let own = device.acknowledged.contains_key(&id);
             let is_text = world.texts.contains_key(&id);
-            assert!(own || !is_text || device.shown.contains_key(&(group, entry.seq)), "device {number} missed {}", entry.seq);
+            assert!(
+                own || !is_text || device.shown.contains_key(&(group, entry.seq)),
+                "device {number} missed {}",
+                entry.seq
+            );
         }
     }
     assert!(epoch.is_some(), "nobody is left in the group");
@@ -183,7 +187,9 @@ fn log_of(world: &World, group: ConversationId) -> Vec<wire::Entry> {
     let mut log: Vec<wire::Entry> = Vec::new();
     loop {
         let from_seq = log.last().map_or(1, |entry| entry.seq + 1);
-        let Answer::Log(page) = world.store.read_now(&Query::Log { conversation_id: group, from_seq }) else { panic!() };
+        let Answer::Log(page) = world.store.read_now(&Query::Log { conversation_id: group, from_seq }) else {
+            panic!()
+        };
         if page.is_empty() {
             return log;
         }

@@ -1,10 +1,12 @@
 //! Eight devices, one node, and a network that loses lines: the shipped plane and the shipped client core, moved step by step by a seed.
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use wardline_client::core::{Body, Changes, Command, Core, Event, Identity, Input as In, Output as Out, Reply, Saved, Token};
+use wardline_client::core::{
+    Body, Changes, Command, Core, Event, Identity, Input as In, Output as Out, Reply, Saved, Token,
+};
+use wardline_directory::NodeRecord;
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::key::{DeviceKey, OperationalKey, ProposerKey, RootKey};
-use wardline_directory::NodeRecord;
 use wardline_directory::{certificate, session as proof};
 use wardline_e2ee::Suite;
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
@@ -101,7 +103,9 @@ impl World {
         let node = NodeIdentity { node_id, incarnation, proposer: Arc::new(proposer) };
         let store = MemoryStore::new();
         let statements = hospital.statements().iter().cloned();
-        store.apply_now((1..).zip(statements).map(|(version, statement)| Write::Statement { version, statement }).collect());
+        store.apply_now(
+            (1..).zip(statements).map(|(version, statement)| Write::Statement { version, statement }).collect(),
+        );
         let plane = open_plane(&store, &hospital, &node, START_MS);
         let mut world = World {
             dice: Dice(seed),
@@ -446,11 +450,8 @@ fn open_core(
 }
 
 fn open_plane(store: &MemoryStore, hospital: &Hospital, node: &NodeIdentity, now_ms: u64) -> Plane {
-    let limits = Limits {
-        creations_per_hour: 1_000_000,
-        external_joins_per_hour: 1_000_000,
-        key_packages_per_hour: 1_000_000,
-    };
+    let limits =
+        Limits { creations_per_hour: 1_000_000, external_joins_per_hour: 1_000_000, key_packages_per_hour: 1_000_000 };
     Plane::open(store.load_now(), hospital.directory().root(), node.clone(), limits, now_ms).unwrap()
 }
 

@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     // With both streams gone the exit code is all that is left to say.
     if json {
-        let _ = writeln!(std::io::stdout(), "{}", serde_json::json!({ "event": "error", "message": error.to_string() }));
+        let _ =
+            writeln!(std::io::stdout(), "{}", serde_json::json!({ "event": "error", "message": error.to_string() }));
     }
     let _ = writeln!(std::io::stderr(), "wardline-client: {error}");
     ExitCode::FAILURE

@@ -25,14 +25,23 @@ pub(crate) struct Side {
 
 enum State {
     /// The callee's devices that were told and have not declined or vanished.
-    Ringing { told: BTreeSet<DeviceId>, rings: bool },
-    Talking { callee: Side, since_ms: u64 },
+    Ringing {
+        told: BTreeSet<DeviceId>,
+        rings: bool,
+    },
+    Talking {
+        callee: Side,
+        since_ms: u64,
+    },
 }
 
 /// What follows from an event, to be carried out in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    Tell { device_id: DeviceId, news: News },
+    Tell {
+        device_id: DeviceId,
+        news: News,
+    },
     AllowSending(DeviceId),
     Disconnect(DeviceId),
     /// The call is over: its room is closed and it is forgotten.
@@ -171,8 +180,7 @@ impl Call {
             _ => return Err(Refusal::NotYours),
         };
         let accepted = News::Accepted { answering: device_id };
-        let elsewhere =
-            News::Ended { reason: EndReason::AcceptedElsewhere, answering: Some(device_id), talked_ms: 0 };
+        let elsewhere = News::Ended { reason: EndReason::AcceptedElsewhere, answering: Some(device_id), talked_ms: 0 };
         let mut effects = vec![
             Effect::AllowSending(device_id),
             Effect::AllowSending(self.caller.device_id),

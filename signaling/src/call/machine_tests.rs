@@ -109,10 +109,9 @@ fn a_lost_side_is_held_for_30_seconds_and_may_resume() {
 #[test]
 fn hanging_up_says_how_long_it_was() {
     let effects = talking().hang_up(CALLER, 62_000).unwrap();
-    assert!(effects.contains(&tell(
-        PHONE,
-        News::Ended { reason: EndReason::HungUp, answering: None, talked_ms: 60_000 }
-    )));
+    assert!(
+        effects.contains(&tell(PHONE, News::Ended { reason: EndReason::HungUp, answering: None, talked_ms: 60_000 }))
+    );
 }
 
 #[test]

@@ -145,9 +145,8 @@ impl Plane {
     pub(crate) fn media_event(&mut self, event: MediaEvent) {
         match event {
             MediaEvent::Answered { session, request_id, answer } => {
-                let reply = answer.map(|answer_sdp| {
-                    Reply::Now(response::Result::MediaAnswer(wire::MediaAnswer { answer_sdp }))
-                });
+                let reply = answer
+                    .map(|answer_sdp| Reply::Now(response::Result::MediaAnswer(wire::MediaAnswer { answer_sdp })));
                 self.answer(session, request_id, reply);
             }
             MediaEvent::Connected { call, device } => {

@@ -161,10 +161,8 @@ impl Plane {
     fn within_join_quota(&mut self, caller: Caller, conversation_id: ConversationId) -> Result<(), WireError> {
         let (per_hour, now_ms) = (self.limits.external_joins_per_hour, self.now_ms);
         let Some(conversation) = self.conversations.get_mut(&conversation_id) else { return Ok(()) };
-        let bucket = conversation
-            .external_joins
-            .entry(caller.device_id)
-            .or_insert_with(|| Bucket::full(per_hour, now_ms));
+        let bucket =
+            conversation.external_joins.entry(caller.device_id).or_insert_with(|| Bucket::full(per_hour, now_ms));
         bucket
             .take(1, per_hour, now_ms)
             .map_err(|wait_ms| WireError::retry(Code::RateLimited, "joined too often: try again later", wait_ms))
@@ -197,7 +195,8 @@ impl Plane {
         let group_info = bytes::Bytes::copy_from_slice(conversation.view.group_info());
         let ratchet_tree = bytes::Bytes::from(conversation.view.ratchet_tree().map_err(|why| refused(why, epoch))?);
 
-        let content = entry::Content::Commit(wire::CommitContent { proposals: request.proposals, commit: request.commit });
+        let content =
+            entry::Content::Commit(wire::CommitContent { proposals: request.proposals, commit: request.commit });
         let also: Vec<DeviceId> = left.iter().copied().chain(external.then_some(caller.device_id)).collect();
         let seq = self
             .append(conversation_id, caller, made_in, content, also)
@@ -277,9 +276,7 @@ pub(super) fn refused(refused: Refused, current_epoch: u64) -> WireError {
         Refused::Stale => {
             WireError::epoch(Code::Stale, "the group has moved on: catch up and commit again", current_epoch)
         }
-        Refused::Future => {
-            WireError::epoch(Code::Future, "the node has not seen this epoch", current_epoch)
-        }
+        Refused::Future => WireError::epoch(Code::Future, "the node has not seen this epoch", current_epoch),
         Refused::Malformed => WireError::new(Code::Malformed, "not a valid MLS message"),
         Refused::GroupInfo => {
             WireError::new(Code::GroupInfoRefused, "the GroupInfo does not describe the epoch this leads to")

@@ -45,7 +45,8 @@ impl Plane {
     }
 
     pub(super) fn missing_removals(&self, conversation: &Conversation) -> WireError {
-        let retry_after_ms = conversation.lease.as_ref().map_or(LEASE_MS, |lease| lease.until_ms.saturating_sub(self.now_ms));
+        let retry_after_ms =
+            conversation.lease.as_ref().map_or(LEASE_MS, |lease| lease.until_ms.saturating_sub(self.now_ms));
         WireError::retry(
             Code::MissingRemovals,
             "members must be removed first: commit the node's proposals when they come",
@@ -213,9 +214,7 @@ impl Plane {
             .filter(|id| self.devices.get(id).is_some_and(|device| device.session.is_some()))
             .copied()
             .collect();
-        let after_last = conversation
-            .last_lease_holder
-            .and_then(|last| candidates.iter().find(|id| **id > last));
+        let after_last = conversation.last_lease_holder.and_then(|last| candidates.iter().find(|id| **id > last));
         after_last.or(candidates.first()).copied()
     }
 }

@@ -133,9 +133,8 @@ impl Plane {
     pub(crate) fn open_conversations(&mut self, snapshot: Snapshot) -> Result<(), OpenError> {
         for row in snapshot.conversations {
             let conversation_id = row.conversation_id;
-            let view = PublicView::open(conversation_id, &row.group_info, &row.ratchet_tree).map_err(|refused| {
-                OpenError::Conversation { conversation_id, reason: refused.to_string() }
-            })?;
+            let view = PublicView::open(conversation_id, &row.group_info, &row.ratchet_tree)
+                .map_err(|refused| OpenError::Conversation { conversation_id, reason: refused.to_string() })?;
             let mut conversation = Conversation::new(view);
             conversation.head_seq = row.head_seq;
             conversation.durable_seq = row.head_seq;
@@ -211,8 +210,8 @@ impl Plane {
             }
             return Err(WireError::new(Code::Forbidden, "this conversation id is taken"));
         }
-        let view =
-            PublicView::open(conversation_id, &request.group_info, &request.ratchet_tree).map_err(|why| commit::refused(why, 0))?;
+        let view = PublicView::open(conversation_id, &request.group_info, &request.ratchet_tree)
+            .map_err(|why| commit::refused(why, 0))?;
         let conversation = Conversation::new(view);
         self.check_new(caller, &conversation)?;
         if let Some(pair) = conversation.pair()
@@ -267,9 +266,10 @@ impl Plane {
 
     /// The leaf is the device it says it is, and that device may be used.
     fn check_leaf(&self, member: &Member) -> Result<(), WireError> {
-        let known = self.devices.get(&member.device_id).is_some_and(|device| {
-            device.account_id == member.account_id && device.public_key == member.public_key
-        });
+        let known = self
+            .devices
+            .get(&member.device_id)
+            .is_some_and(|device| device.account_id == member.account_id && device.public_key == member.public_key);
         if known && self.device_usable(member.device_id) {
             Ok(())
         } else {
@@ -327,10 +327,8 @@ impl Plane {
 
     pub(crate) fn drop_welcome(&mut self, caller: Caller, request: &wire::DropWelcome) -> Result<Reply, WireError> {
         let conversation_id = ConversationId::parse(&request.conversation_id)?;
-        let dropped = self
-            .devices
-            .get_mut(&caller.device_id)
-            .is_some_and(|device| device.welcomes.remove(&conversation_id));
+        let dropped =
+            self.devices.get_mut(&caller.device_id).is_some_and(|device| device.welcomes.remove(&conversation_id));
         if dropped {
             self.write(Write::DropWelcome { conversation_id, device_id: caller.device_id });
         }

@@ -3,17 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use wardline_directory::NodeRecord;
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::key::{DeviceKey, OperationalKey, ProposerKey, PublicKey, RootKey};
-use wardline_directory::NodeRecord;
 use wardline_directory::{Directory, certificate, session as proof};
 use wardline_e2ee::{Change, DeviceIdentity, Engine, Suite, roster};
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
 use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, Incarnation, MessageId, NodeId, WireError};
 use wardline_signaling::memory::MemoryStore;
-use wardline_signaling::{
-    Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, SessionId, Write,
-};
+use wardline_signaling::{Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, SessionId, Write};
 
 pub const START_MS: u64 = 1_800_000_000_000;
 const EXPORTER: [u8; 32] = [5; 32];
@@ -374,7 +372,9 @@ impl World {
                         .process_commit(id, &proposals, &commit.commit, self.hospital.directory(), self.now_ms)
                         .unwrap();
                 }
-                wire::entry::Content::Message(message) if entry.sender_device_id != phone.device.as_bytes().as_slice() => {
+                wire::entry::Content::Message(message)
+                    if entry.sender_device_id != phone.device.as_bytes().as_slice() =>
+                {
                     let received =
                         phone.engine.process_message(id, &message.ciphertext, self.hospital.directory()).unwrap();
                     texts.push(String::from_utf8(received.plaintext.to_vec()).unwrap());
@@ -393,10 +393,7 @@ impl World {
             .into_iter()
             .find(|welcome| welcome.conversation_id == id.as_bytes().as_slice())
             .expect("no welcome");
-        phone
-            .engine
-            .join_welcome(id, &welcome.welcome, &welcome.ratchet_tree, self.hospital.directory())
-            .unwrap();
+        phone.engine.join_welcome(id, &welcome.welcome, &welcome.ratchet_tree, self.hospital.directory()).unwrap();
         self.ask(phone.session, Ask::DropWelcome(wire::DropWelcome { conversation_id: id.to_bytes() })).unwrap();
     }
 
