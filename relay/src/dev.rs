@@ -121,10 +121,8 @@ pub async fn start(options: &Options) -> Result<(Running, Ready), DevError> {
     if let Some(path) = &options.ready_file {
         write_ready(path, &ready)?;
     }
-    tracing::warn!(
-        "this is a demo: the hospital's root key lies unprotected in {}",
-        options.dir.join("hospital").display()
-    );
+    let hospital = options.dir.join("hospital");
+    tracing::warn!(folder = %hospital.display(), "this is a demo: the hospital's root key lies unprotected");
     Ok((running, ready))
 }
 
