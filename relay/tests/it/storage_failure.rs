@@ -27,6 +27,8 @@ async fn the_node_survives_a_storage_that_cannot_be_written_for_a_while() {
     assert_eq!(anna.ended().await.0, Some(Code::Storage));
     let (status, body) = get(ready.ops, "/readyz").await;
     assert_eq!(status, 503, "{body}");
+    assert!(body.contains("\"store\":false"), "{body}");
+    assert_eq!(running.readiness(), Readiness::StoreFailed);
     assert_eq!(get(ready.ops, "/healthz").await.0, 200);
 
     blocker.execute("ROLLBACK").await.unwrap();
