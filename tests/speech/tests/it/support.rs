@@ -1,5 +1,4 @@
 //! Real keys of a real conversation, for sound that is really encrypted.
-#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used)]
 
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::key::{DeviceKey, OperationalKey, ProposerKey, RootKey};

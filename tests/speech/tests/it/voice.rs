@@ -1,11 +1,10 @@
 //! Speech through the client's whole sound path without a network: Opus, SFrame with a conversation's keys, jitter buffer, decoder.
-mod support;
 
 use std::time::{Duration, Instant};
 
+use crate::support::Pair;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use support::Pair;
 use wardline_client::media::codec::{Decoder, Encoder};
 use wardline_client::media::listener::{Listener, SealedPacket, duration_of};
 use wardline_client::media::talker::Talker;

@@ -1,12 +1,11 @@
 //! A call's sound between two clients through the node's real media plane on loopback, in real time.
-mod support;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use support::Pair;
+use crate::support::Pair;
 use wardline_client::media::{
     AudioSink, AudioSource, FRAME_SAMPLES, MediaConfig, MediaError, MediaSession, MediaStatistics, WavSource,
 };

@@ -1,6 +1,6 @@
 //! [`stoi`] against the values of the reference implementation (PyPI `pystoi`) on the same samples.
 //!
-//! How the expected numbers were made: `WARDLINE_SPEECH_DUMP=DIR cargo test -p wardline-speech --test reference` writes the
+//! How the expected numbers were made: `WARDLINE_SPEECH_DUMP=DIR cargo test -p wardline-speech reference` writes the
 //! samples of every case, then `reference.py DIR` beside this file prints a line for each.
 use wardline_speech::{stoi, ten_seconds};
 
