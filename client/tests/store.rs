@@ -91,7 +91,8 @@ async fn what_was_applied_is_loaded_again() {
     let history = store.history(CONVERSATION, 10).await.unwrap();
     assert_eq!(history.iter().map(|message| message.seq).collect::<Vec<_>>(), vec![11, 12, 0]);
     assert_eq!(store.history(CONVERSATION, 2).await.unwrap().len(), 2);
-    assert_eq!(store.history_count(CONVERSATION, 11).await.unwrap(), 1);
+    let after = store.history_after(CONVERSATION, 11).await.unwrap();
+    assert_eq!(after.iter().map(|message| message.seq).collect::<Vec<_>>(), vec![12]);
 }
 
 #[tokio::test]

@@ -52,10 +52,14 @@ impl Connection {
         }
     }
 
-    /// Waits, as long as the caller lets it, for an existing device's grant. Gives the sealed bytes.
-    pub async fn await_link(&mut self, rendezvous: Rendezvous) -> Result<Vec<u8>, ConnectionError> {
-        let request = Body::AwaitLink(wire::AwaitLink { rendezvous: rendezvous.to_bytes() });
-        match self.request_unbounded(request).await? {
+    /// Asks for an existing device's grant. Gives the request's id for [`linked`](Self::linked).
+    pub async fn await_link(&mut self, rendezvous: Rendezvous) -> Result<u64, ConnectionError> {
+        self.ask(Body::AwaitLink(wire::AwaitLink { rendezvous: rendezvous.to_bytes() })).await
+    }
+
+    /// Waits, as long as the caller lets it, for the grant. Gives the sealed bytes.
+    pub async fn linked(&mut self, request_id: u64) -> Result<Vec<u8>, ConnectionError> {
+        match self.answer(request_id).await? {
             response::Result::SealedLinkGrant(grant) => Ok(grant.sealed.to_vec()),
             _ => Err(unexpected("no grant where one was awaited")),
         }

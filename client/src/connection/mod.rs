@@ -162,8 +162,19 @@ impl Connection {
 
     /// [`request`](Self::request) without its time limit: for waiting on a person.
     pub async fn request_unbounded(&mut self, body: client_frame::Body) -> Result<response::Result, ConnectionError> {
+        let request_id = self.ask(body).await?;
+        self.answer(request_id).await
+    }
+
+    /// Sends a request without waiting; [`answer`](Self::answer) takes its id.
+    pub async fn ask(&mut self, body: client_frame::Body) -> Result<u64, ConnectionError> {
         let request_id = self.next_request_id();
         self.send(&ClientFrame { request_id, body: Some(body) }).await?;
+        Ok(request_id)
+    }
+
+    /// Waits for the answer to a request that [`ask`](Self::ask) sent. An error answer is `Refused`.
+    pub async fn answer(&mut self, request_id: u64) -> Result<response::Result, ConnectionError> {
         loop {
             let frame = self.receiver.next().await?;
             match frame.body {

@@ -174,7 +174,7 @@ pub enum Failure {
     #[error("too much is waiting to be sent: try again when the node is reachable")]
     Full,
     /// The encryption engine refused it.
-    #[error("the encryption engine refused: {0}")]
+    #[error("not possible here: {0}")]
     Engine(String),
 }
 

@@ -208,7 +208,7 @@ impl Core {
     }
 
     fn commit_not_made(&mut self, id: ConversationId, in_flight: InFlight, error: &EngineError) {
-        tracing::warn!(conversation = %id, %error, "a commit cannot be made");
+        tracing::debug!(conversation = %id, %error, "a commit cannot be made");
         // A failed attempt must not leave anything pending: sending would stop.
         self.discard_pending(id);
         let InFlight::Plan(plan_id) = in_flight else {

@@ -1,8 +1,9 @@
 //! Writing, reading, groups.
 use super::{Device, ProgramError};
-use crate::core::{Body, Command, Event, Failure, Message, Reply};
+use crate::core::{Body, Command, Event, Failure, Membership, Message, Reply};
 use crate::session::is_final;
 use clap::{Args, Subcommand};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use wardline_protocol::{AccountId, ConversationId};
 
@@ -85,25 +86,77 @@ async fn send(device: &mut Device, to: &To, text: String) -> Result<(), ProgramE
     device.say.event("sent", &fields, "sent")
 }
 
+/// What was shown of each conversation, so that nothing is shown twice and everything once.
+#[derive(Default)]
+struct Shown {
+    up_to: BTreeMap<ConversationId, u64>,
+    unmarked: BTreeSet<ConversationId>,
+    left: Option<u64>,
+}
+
+impl Shown {
+    /// What came while nobody listened, by what history holds beyond the newest read.
+    async fn catch_up(&mut self, device: &Device) -> Result<(), ProgramError> {
+        let own = device.client.look(|core| core.device()).await?;
+        let known = device
+            .client
+            .look(|core| core.conversations().map(|(id, record)| (*id, record.read_seq)).collect::<Vec<_>>());
+        for (conversation, read_seq) in known.await? {
+            let after = self.up_to.get(&conversation).copied().unwrap_or(read_seq);
+            for message in device.client.store().history_after(conversation, after).await? {
+                if message.device != own {
+                    self.show(device, &message).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn show(&mut self, device: &Device, message: &Message) -> Result<(), ProgramError> {
+        let up_to = self.up_to.entry(message.conversation).or_default();
+        if message.seq <= *up_to || self.left == Some(0) {
+            return Ok(());
+        }
+        *up_to = message.seq;
+        self.unmarked.insert(message.conversation);
+        if show(device, message).await? {
+            self.left = self.left.map(|left| left - 1);
+        }
+        Ok(())
+    }
+
+    /// Shown is read: told to the node when there is nothing else to show.
+    async fn mark_read(&mut self, device: &Device) -> Result<(), ProgramError> {
+        for conversation in std::mem::take(&mut self.unmarked) {
+            let seq = self.up_to.get(&conversation).copied().unwrap_or(0);
+            device.command(Command::MarkRead { conversation, seq }).await?;
+        }
+        Ok(())
+    }
+}
+
 async fn listen(device: &mut Device, count: Option<u64>, seconds: Option<u64>) -> Result<(), ProgramError> {
     device.say.event("ready", &[], "Listening. Ctrl-C ends it.")?;
+    let mut shown = Shown { left: count, ..Shown::default() };
     let listening = async {
-        let mut left = count;
-        while left != Some(0) {
-            match device.next().await? {
-                Event::MessageReceived(message) => {
-                    if show(device, &message).await? {
-                        left = left.map(|left| left - 1);
-                    }
-                }
-                Event::Unreadable { count, .. } => {
-                    device.say.event("unreadable", &[("count", count.into())], "")?;
-                }
+        shown.catch_up(device).await?;
+        while shown.left != Some(0) {
+            if device.is_idle() {
+                shown.mark_read(device).await?;
+            }
+            let event = device.next().await?;
+            if std::mem::take(&mut device.missed) {
+                // Before the event, which is newer than what was missed.
+                shown.catch_up(device).await?;
+            }
+            match event {
+                Event::MessageReceived(message) => shown.show(device, &message).await?,
+                Event::Unreadable { count, .. } => device.say.event("unreadable", &[("count", count.into())], "")?,
                 Event::Goodbye(error) if is_final(&error) => return Err(Failure::Refused(error).into()),
                 _ => {}
             }
         }
-        Ok(())
+        shown.mark_read(device).await
     };
     match seconds {
         None => listening.await,
@@ -183,7 +236,7 @@ async fn titled(device: &Device, title: &str) -> Result<ConversationId, ProgramE
     let wanted = title.to_owned();
     let look = move |core: &crate::core::Core| {
         let titled = |(_, record): &(&ConversationId, &crate::core::ConversationRecord)| {
-            record.title.as_deref() == Some(wanted.as_str())
+            record.state == Membership::Joined && record.title.as_deref() == Some(wanted.as_str())
         };
         core.conversations().filter(titled).map(|(id, _)| *id).collect::<Vec<_>>()
     };

@@ -74,14 +74,14 @@ async fn list(device: &Device) -> Result<(), ProgramError> {
 pub(super) async fn link(directory: &Path, node: &str, certificate: &str, say: Say) -> Result<(), ProgramError> {
     let pin = HEXLOWER_PERMISSIVE.decode(certificate.as_bytes()).ok().and_then(|bytes| CertificatePin::parse(&bytes));
     let pin = pin.ok_or_else(|| ProgramError::Use("--certificate takes 64 hexadecimal digits".into()))?;
-    let linking = Linking::new()?;
+    let linking = Linking::begin(node, pin).await?;
     let code = linking.code();
     let picture = qrcode::QrCode::new(code.as_bytes())
         .map(|qr| qr.render::<qrcode::render::unicode::Dense1x2>().build())
         .unwrap_or_default();
     let text = format!("{picture}\nOn a device of yours: wardline-client devices approve '{code}'");
     say.event("link_code", &[("code", code.clone().into())], &text)?;
-    let id = linking.wait(directory, node, pin).await?;
+    let id = linking.finish(directory).await?;
     Device::open(directory, say).await?.close().await?;
     say.event("linked", &[("device", id.to_string().into())], "This device is linked.")
 }

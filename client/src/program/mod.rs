@@ -8,6 +8,8 @@ use crate::core::{Command, Event, Failure, Misbehaviour, Notice, Reply};
 use crate::session::{Client, ClientError, is_final, join};
 use clap::{Parser, Subcommand};
 use say::Say;
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -19,9 +21,32 @@ const READY_MAX: Duration = Duration::from_secs(20);
 /// How long an answer of the node is waited for.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
+/// What `--json` writes: one object a line, `event` names it. Times ending in `_ms` are milliseconds, ids are hexadecimal.
+const EVENTS: &str = "\
+Events of --json, one object a line:
+  enrolled {device}   linked {device}   link_code {code}   approved   revoked {device}
+  device {device, online, this, enrolled_at_ms}   node {node, certificate}
+  contact {handle, name, role}   group {title, conversation}
+  ready                    connected and level with the node
+  sent {message, seq}      the node has stored the message
+  message {from, text, conversation, message, seq, sent_at_ms}
+  unreadable {count}       messages this device can never read
+  calling {call}   incoming_call {call, from}   media {connected, connect_ms}
+  ringing {ring_ms}        since the call was asked for
+  accepted   speech {accept_to_speech_ms}   peer_lost   peer_resumed
+  ended {reason, talked_ms, packets_sent, packets_received, packets_lost, packets_late,
+         frames_concealed, undecryptable, jitter_buffer_ms}
+  node_refused {what}      the node did what no honest node does; nothing of it was taken in
+  notice {what}   error {message}";
+
 /// The command line.
 #[derive(Parser)]
-#[command(name = "wardline-client", version, about = "Wardline's native client: chat and encrypted calls")]
+#[command(
+    name = "wardline-client",
+    version,
+    about = "Wardline's native client: chat and encrypted calls",
+    after_long_help = EVENTS
+)]
 pub struct Arguments {
     /// Where this device keeps its state.
     #[arg(long, global = true, default_value = "wardline-device", env = "WARDLINE_DIR")]
@@ -143,22 +168,30 @@ async fn contacts(device: &Device) -> Result<(), ProgramError> {
 /// A device that is connected and up to date.
 pub(crate) struct Device {
     pub(crate) client: Client,
-    pub(crate) events: broadcast::Receiver<Event>,
     pub(crate) say: Say,
+    events: broadcast::Receiver<Event>,
+    /// What came while the device caught up with the node: told after that, like everything else.
+    backlog: VecDeque<Event>,
+    /// Events went by faster than they were read; history has what they told of.
+    pub(crate) missed: bool,
+    /// Asking the device's task for each name would make a listener slower than the messages.
+    handles: RefCell<HashMap<AccountId, String>>,
 }
 
 impl Device {
     /// Opens the device and waits until the node has been reached.
     async fn open(directory: &Path, say: Say) -> Result<Self, ProgramError> {
         let (client, events) = Client::open(directory).await?;
-        let mut device = Self { client, events, say };
+        let mut device =
+            Self { client, say, events, backlog: VecDeque::new(), missed: false, handles: RefCell::default() };
+        let mut backlog = VecDeque::new();
         let ready = tokio::time::timeout(READY_MAX, async {
             loop {
                 match device.next().await? {
                     Event::Ready => return Ok::<(), ProgramError>(()),
                     Event::Goodbye(error) if is_final(&error) => return Err(Failure::Refused(error).into()),
                     Event::NodeRefused(why) => return Err(ProgramError::Node(why)),
-                    _ => {}
+                    event => backlog.push_back(event),
                 }
             }
         });
@@ -166,21 +199,33 @@ impl Device {
             Ok(outcome) => outcome?,
             Err(_) => return Err(ProgramError::Use("the node does not answer: check the network".into())),
         }
+        device.backlog = backlog;
         Ok(device)
     }
 
     /// The next event. Events missed because nobody read them are passed over; warnings are shown on the way.
     pub(crate) async fn next(&mut self) -> Result<Event, ProgramError> {
+        if let Some(event) = self.backlog.pop_front() {
+            return Ok(event);
+        }
         loop {
             match self.events.recv().await {
                 Ok(event) => {
                     self.warn(&event)?;
                     return Ok(event);
                 }
-                Err(broadcast::error::RecvError::Lagged(count)) => tracing::warn!(count, "events were missed"),
+                Err(broadcast::error::RecvError::Lagged(count)) => {
+                    tracing::warn!(count, "events were missed");
+                    self.missed = true;
+                }
                 Err(broadcast::error::RecvError::Closed) => return Err(ClientError::Ended.into()),
             }
         }
+    }
+
+    /// Whether `next` would wait.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.backlog.is_empty() && self.events.is_empty()
     }
 
     /// What the person must see whatever the program is doing.
@@ -224,8 +269,13 @@ impl Device {
     }
 
     pub(crate) async fn handle(&self, account: AccountId) -> Result<String, ProgramError> {
+        if let Some(known) = self.handles.borrow().get(&account) {
+            return Ok(known.clone());
+        }
         let look = move |core: &crate::core::Core| core.directory().account(&account).map(|a| a.handle.clone());
-        Ok(self.client.look(look).await?.unwrap_or_else(|| account.to_string()))
+        let handle = self.client.look(look).await?.unwrap_or_else(|| account.to_string());
+        self.handles.borrow_mut().insert(account, handle.clone());
+        Ok(handle)
     }
 
     pub(crate) async fn direct(&self, handle: &str) -> Result<ConversationId, ProgramError> {
@@ -236,10 +286,11 @@ impl Device {
         }
     }
 
-    /// Waits until the node has heard everything said so far, then ends the device.
+    /// Waits until the node has heard everything said so far, then ends the device. What it has not heard is kept and said next time.
     pub(crate) async fn close(self) -> Result<(), ProgramError> {
-        let account = self.client.look(|core| core.account()).await?;
-        self.command(Command::Devices { accounts: vec![account] }).await?;
+        if let Err(error) = self.command(Command::Devices { accounts: Vec::new() }).await {
+            tracing::info!(%error, "ended without the node");
+        }
         self.client.close().await;
         Ok(())
     }

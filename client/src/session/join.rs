@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wardline_directory::key::{self, DeviceKey, EnrolmentKey, PublicKey};
 use wardline_directory::{certificate, link};
-use wardline_protocol::wire::{DeviceChain, LinkCode};
+use wardline_protocol::wire::{Challenge, DeviceChain, LinkCode};
 use wardline_protocol::{AccountId, DeviceId, code};
+use zeroize::Zeroizing;
 
 /// Enrols this directory as the first device of a code.
 ///
@@ -60,18 +61,26 @@ async fn present(identity: &Identity, place: &Place) -> Result<(), ConnectionErr
 pub struct Linking {
     key: DeviceKey,
     device: DeviceId,
-    secret: [u8; link::SECRET_BYTES],
+    secret: Zeroizing<[u8; link::SECRET_BYTES]>,
+    connection: Connection,
+    challenge: Challenge,
+    awaited: u64,
+    place: Place,
 }
 
 impl Linking {
-    /// A fresh key and secret.
+    /// Makes a key and a secret and begins to wait at the node, so that the code can be answered as soon as it is shown.
     ///
     /// # Errors
-    /// [`ClientError::Random`].
-    pub fn new() -> Result<Self, ClientError> {
+    /// [`ClientError::Random`], or why the node is not reached.
+    pub async fn begin(address: &str, pin: CertificatePin) -> Result<Self, ClientError> {
         let (device, key) = new_device()?;
-        let secret = *key::random::<{ link::SECRET_BYTES }>().map_err(|_| ClientError::Random)?;
-        Ok(Self { key, device, secret })
+        let secret = key::random::<{ link::SECRET_BYTES }>().map_err(|_| ClientError::Random)?;
+        let place = Place { addresses: vec![address.to_owned()], pin };
+        let mut connection = Connection::open(&place.addresses, std::slice::from_ref(&place.pin)).await?;
+        let challenge = connection.hello(PROGRAM).await?;
+        let awaited = connection.await_link(link::rendezvous(&secret)).await?;
+        Ok(Self { key, device, secret, connection, challenge, awaited, place })
     }
 
     /// What the screen shows.
@@ -83,34 +92,31 @@ impl Linking {
         })
     }
 
-    /// Waits at the node for the grant, then enrols with it.
+    /// Waits for the grant, then enrols with it.
     ///
     /// # Errors
     /// [`ClientError::Code`] when the grant does not fit this device or this node.
-    pub async fn wait(self, directory: &Path, address: &str, pin: CertificatePin) -> Result<DeviceId, ClientError> {
+    pub async fn finish(self, directory: &Path) -> Result<DeviceId, ClientError> {
+        let Self { key, device, secret, mut connection, challenge, awaited, place } = self;
         let store = Store::open(directory, true).await?;
-        let place = Place { addresses: vec![address.to_owned()], pin: pin.clone() };
-        let mut connection = Connection::open(&place.addresses, std::slice::from_ref(&pin)).await?;
-        let challenge = connection.hello(PROGRAM).await?;
-        let sealed = connection.await_link(link::rendezvous(&self.secret)).await?;
-        let grant = link::open(&self.secret, &self.device, &self.key.public(), &sealed)
+        let sealed = connection.linked(awaited).await?;
+        let grant = link::open(&secret, &device, &key.public(), &sealed)
             .map_err(|error| ClientError::Code(format!("the grant does not open: {error}")))?;
         let wrong = |what: &str| ClientError::Code(format!("the grant is for another {what}: link again"));
-        if grant.certificate_sha256 != pin.0.as_slice() {
+        if grant.certificate_sha256 != place.pin.0.as_slice() {
             return Err(wrong("node"));
         }
         let chain = grant.chain.clone().ok_or_else(|| wrong("device"))?;
         let own = chain.certificates.first().and_then(|own| certificate::body(own).ok());
-        let own = own.filter(|own| own.device_id == self.device && own.public_key == self.key.public());
+        let own = own.filter(|own| own.device_id == device && own.public_key == key.public());
         let account = own.ok_or_else(|| wrong("device"))?.account_id;
         let root = PublicKey::parse(&grant.root_public_key).map_err(|_| wrong("hospital"))?;
-        let key = DeviceKey::from_seed(*self.key.seed());
-        let identity = Identity { root, account, device: self.device, key, chain: chain.clone() };
-        connection.enrol(&challenge, chain, |message| self.key.sign(message)).await?;
+        connection.enrol(&challenge, chain.clone(), |message| key.sign(message)).await?;
+        let identity = Identity { root, account, device, key, chain };
         store.enrol(&identity, &place, Some(&grant)).await?;
         connection.close().await;
         store.close().await?;
-        Ok(self.device)
+        Ok(device)
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use wardline_e2ee::Suite;
 
 /// Events a slow listener may be behind; it is told how many it missed.
-const EVENTS_BEHIND_MAX: usize = 4_096;
+const EVENTS_BEHIND_MAX: usize = 16_384;
 
 /// Commands that wait for the task; a further one waits with its caller.
 const ASKS_WAITING_MAX: usize = 64;

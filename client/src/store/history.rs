@@ -24,15 +24,19 @@ impl Store {
         Ok(messages)
     }
 
-    /// How many messages of a conversation are stored that stand in the log after `seq`.
-    pub async fn history_count(&self, conversation: ConversationId, after_seq: u64) -> Result<u64, StoreError> {
+    /// The messages that stand in the log after `after_seq`, in its order.
+    pub async fn history_after(
+        &self,
+        conversation: ConversationId,
+        after_seq: u64,
+    ) -> Result<Vec<Message>, StoreError> {
         let mut connection = self.connection().await;
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM history WHERE conversation_id = $1 AND seq > $2")
+        let rows = query("SELECT * FROM history WHERE conversation_id = $1 AND seq > $2 ORDER BY seq")
             .bind(conversation.as_bytes().as_slice())
             .bind(int(after_seq))
-            .fetch_one(&mut *connection)
+            .fetch_all(&mut *connection)
             .await?;
-        Ok(uint(count))
+        rows.iter().filter_map(|row| message_from(row).transpose()).collect()
     }
 }
 
