@@ -132,7 +132,7 @@ async fn unpack(from: &Path, dir: &DataDir) -> Result<(), BackupError> {
     let store = SqliteStore::open(&database).await?;
     store.set_meta(meta::INCARNATION, &crate::random::<16>()).await?;
     store.close().await?;
-    File::open(dir.path()).and_then(|dir| dir.sync_all()).map_err(at(dir.path()))?;
+    dir.sync()?;
     Ok(())
 }
 

@@ -185,6 +185,11 @@ impl DataDir {
         Ok(ProposerKey::from_seed(seed))
     }
 
+    /// Makes the names of the files in it durable; their contents are already.
+    pub fn sync(&self) -> Result<(), DataDirError> {
+        File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(at(&self.path))
+    }
+
     /// Writes a new file that only the present user may read, and syncs it.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<(), DataDirError> {
         write_private(&self.file(name), content)

@@ -53,6 +53,7 @@ async fn fill(dir: &DataDir, root: PublicKey, name: &str, addresses: Vec<String>
     store.close().await?;
     let card = card(&dir.tls()?, node_id, dir.proposer()?.public(), name, addresses);
     dir.write(CARD_FILE, &serde_json::to_vec_pretty(&card).unwrap_or_default())?;
+    dir.sync()?;
     Ok(Made { dir: dir.clone(), node_id, card })
 }
 

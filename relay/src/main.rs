@@ -107,8 +107,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             for (handle, link) in &ready.enrolment {
                 say(&format!("{handle}: {link}"))?;
             }
-            end.told(running).await;
-            Ok(())
+            end.told(running).await
         }
         Command::Backup { data, to } => {
             backup::backup(&data, &to).await?;
@@ -154,8 +153,7 @@ async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<(
     }
     logging::start(&config.log)?;
     let end = End::listen()?;
-    end.told(Node::start(&config).await?).await;
-    Ok(())
+    end.told(Node::start(&config).await?).await
 }
 
 /// SIGTERM and SIGINT, listened to before the node starts, so that none is missed.
@@ -169,13 +167,15 @@ impl End {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Serves until one of them comes, then goes down in order.
-    async fn told(mut self, running: Running) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+    /// Serves until one of them comes, then goes down in order. Errors when the node cannot go on by itself.
+    async fn told(mut self, running: Running) -> anyhow::Result<()> {
+        let told = tokio::select! {
+            _ = self.terminate.recv() => true,
+            _ = self.interrupt.recv() => true,
+            () = running.ended() => false,
+        };
         running.shutdown().await;
+        if told { Ok(()) } else { bail!("the node could not go on, see its last lines above: start it again") }
     }
 }
 

@@ -254,6 +254,13 @@ impl Running {
         }
     }
 
+    /// Waits until the plane has ended by itself, which is a defect: the process should end too, so that it is started again.
+    pub async fn ended(&self) {
+        let mut readiness = self.readiness.clone();
+        // The sender lives in the plane's thread.
+        while readiness.changed().await.is_ok() {}
+    }
+
     /// Ends the node: calls and sessions are told, everything accepted is made durable. Takes at most a little over [`SHUTDOWN_MAX`].
     pub async fn shutdown(self) {
         tracing::info!("shutting down");

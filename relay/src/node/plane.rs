@@ -58,6 +58,7 @@ pub(super) struct Shell {
     from_store: mpsc::Receiver<FromStore>,
     batches: usize,
     reads: usize,
+    store_ended: bool,
     metrics: Arc<Metrics>,
 }
 
@@ -98,6 +99,7 @@ impl Shell {
             from_store,
             batches: 0,
             reads: 0,
+            store_ended: false,
             metrics,
         }
     }
@@ -119,6 +121,9 @@ impl Shell {
     async fn take_inputs(&mut self, lanes: &mut Lanes, media: &mut Media) -> End {
         let mut deadline: Option<tokio::time::Instant> = None;
         loop {
+            if self.store_ended {
+                return End::StoreFailed(self.store_error());
+            }
             if deadline.is_some() && self.sessions.is_empty() && self.batches == 0 {
                 return End::ShutDown;
             }
@@ -232,9 +237,8 @@ impl Shell {
             }
             Output::Write { batch, writes } => {
                 self.batches += 1;
-                if self.orders.send(WriteOrder { batch, writes }).is_err() {
-                    tracing::debug!("the store has ended; its report is on the way");
-                }
+                // The task ends after a failure only, and its report is on the way.
+                self.store_ended |= self.orders.send(WriteOrder { batch, writes }).is_err();
             }
             Output::Read { session, request_id, query } => {
                 self.reads += 1;
@@ -248,6 +252,16 @@ impl Shell {
             }
             Output::Media(command) => media.perform(command),
         }
+    }
+
+    /// What the store's task said last.
+    fn store_error(&mut self) -> StoreError {
+        while let Ok(report) = self.from_store.try_recv() {
+            if let FromStore::Failed(StoreFailed(error)) = report {
+                return error;
+            }
+        }
+        StoreError("its task ended without a word".into())
     }
 
     /// How long until the plane wants to be woken.

@@ -151,3 +151,32 @@ fn int(value: u64) -> i64 {
 fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_commit_is_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::create(&database_path(dir.path())).await.unwrap();
+        let mut writer = store.writer.lock().await;
+        let (synchronous,): (i64,) = sqlx::query_as("PRAGMA synchronous").fetch_one(&mut *writer).await.unwrap();
+        let (journal,): (String,) = sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut *writer).await.unwrap();
+        assert_eq!((synchronous, journal.as_str()), (2, "wal"), "FULL is 2");
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_program_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = database_path(dir.path());
+        let store = SqliteStore::create(&path).await.unwrap();
+        let newer = sqlx::query("INSERT INTO schema_step (version) VALUES ($1)").bind(SCHEMA_VERSION + 1);
+        newer.execute(&mut *store.writer.lock().await).await.unwrap();
+        store.close().await.unwrap();
+        let error = SqliteStore::open(&path).await.err().unwrap().to_string();
+        assert!(error.contains("newer program"), "{error}");
+        assert!(SqliteStore::create(&path).await.is_err());
+        assert!(SqliteStore::open(&dir.path().join("absent.db")).await.is_err());
+    }
+}

@@ -82,7 +82,7 @@ impl Client {
         let connection = endpoint.connect(ready.address, "wardline.invalid").unwrap().await?;
         let (send, receive) = connection.open_bi().await?;
         let decoder = frame::Decoder::new(limit::FRAME_BYTES_MAX);
-        Ok(Self { connection, send, receive, decoder, next_request: 1, nonce: Vec::new(), endpoint: endpoint })
+        Ok(Self { connection, send, receive, decoder, next_request: 1, nonce: Vec::new(), endpoint })
     }
 
     /// Connects and says hello.
