@@ -58,12 +58,12 @@ fn find(roster: &Roster, account: AccountId) -> Option<&RosterEntry> {
 }
 
 /// Refuses a roster that is not in the one form that the rules rely on: a known kind, ids of 16 bytes, sorted, no duplicates, two
-/// accounts when direct.
+/// accounts and no manager when direct.
 pub fn check(roster: &Roster) -> Result<(), Refusal> {
     let sorted = roster.entries.windows(2).all(|pair| matches!(pair, [a, b] if a.account_id < b.account_id));
     let ids = roster.entries.iter().all(|entry| AccountId::parse(&entry.account_id).is_ok());
     let size = match ConversationKind::try_from(roster.kind) {
-        Ok(ConversationKind::Direct) => roster.entries.len() == 2,
+        Ok(ConversationKind::Direct) => roster.entries.len() == 2 && !roster.entries.iter().any(|entry| entry.manager),
         Ok(ConversationKind::Group) => (1..=ROSTER_MAX).contains(&roster.entries.len()),
         _ => false,
     };
@@ -109,9 +109,11 @@ mod tests {
         twice.entries.push(twice.entries[0].clone());
         let mut short = group([(account(1), true)]);
         short.entries[0].account_id = vec![1; 15].into();
+        let mut managed = direct(account(1), account(2));
+        managed.entries[0].manager = true;
         let mut kind = group([(account(1), true)]);
         kind.kind = 7;
-        for bad in [unsorted, twice, short, kind, group([]), direct(account(1), account(1))] {
+        for bad in [unsorted, twice, short, managed, kind, group([]), direct(account(1), account(1))] {
             assert_eq!(check(&bad), Err(Refusal::BadRoster));
         }
     }

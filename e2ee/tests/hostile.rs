@@ -322,6 +322,12 @@ fn a_direct_conversation_never_changes_its_two() {
         assert_eq!(process(&mut alice, &made.entry, &world).unwrap_err(), ProcessError::Forbidden(why));
         mallory.drop_commit();
     }
+    // Nor for an account that has no device in it yet.
+    let mut other = a.engine();
+    other.create(ID, roster::direct(a.account, eve.account), world.directory()).unwrap();
+    let change = Change { roster: Some(roster::direct(a.account, evil.account)), ..Change::default() };
+    let error = other.commit(ID, change, world.directory(), NOW).unwrap_err();
+    assert_eq!(error, EngineError::Forbidden(Refusal::DirectRoster));
 }
 
 #[test]
@@ -372,6 +378,13 @@ fn a_member_does_not_become_somebody_else() {
             .unwrap()
     };
     let made = mallory::made(bundle, &[]);
+    ward.refused(&made, Refusal::IdentityChanged);
+    // Nor with her own key and another chain.
+    let mut chain = ward.mallory.papers.chain.clone();
+    chain.certificates.push(chain.certificates[0].clone());
+    let other = mallory::credential(&ward.mallory.papers.seed, &chain);
+    let leaf = LeafNodeParameters::builder().with_credential_with_key(other).build();
+    let made = ward.mallory.commit(&[], |builder| builder.leaf_node_parameters(leaf));
     ward.refused(&made, Refusal::IdentityChanged);
 }
 
@@ -541,6 +554,23 @@ fn a_welcome_or_group_info_with_a_forged_member_is_refused() {
     let refused = engine.join_external(ID, &made.group_info, &tree, None, ward.world.directory(), NOW);
     assert_eq!(refused.unwrap_err(), why);
     assert!(engine.confirm_join(ID).is_err());
+    // A member that would expire, and one device twice.
+    let provider = openmls_rust_crypto::OpenMlsRustCrypto::default();
+    let bob = ward.papers[1].clone();
+    let short = mallory::key_package(&provider, &bob.seed, &bob.chain, Lifetime::init(0, 1 << 40));
+    let twin =
+        certificate::issue_by_device(&DeviceKey::from_seed(bob.seed), bob.device, bob.account, bob.device, public, NOW);
+    let chain = DeviceChain { certificates: vec![twin, bob.chain.certificates[0].clone()] };
+    let twin = Papers { chain, ..forged };
+    let cases =
+        [(vec![short], Refusal::Lifetime), (vec![mallory::honest(&bob), mallory::honest(&twin)], Refusal::DeviceTwice)];
+    for (adds, why) in cases {
+        let mut group = Mallory::create(ward.mallory.papers.clone(), mallory::context(&roster));
+        let made = group.commit(&[], |builder| builder.propose_adds(adds.into_iter().chain([mallory::valid(&theirs)])));
+        group.merge();
+        let refused = engine.join_welcome(ID, &made.welcome.unwrap(), &group.tree(), ward.world.directory());
+        assert_eq!(refused.unwrap_err(), JoinError::Forbidden(why));
+    }
 }
 
 #[test]

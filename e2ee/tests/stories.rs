@@ -40,9 +40,11 @@ fn alice_and_bob_talk_directly() {
 
 #[test]
 fn messages_are_padded() {
-    let (_, _, _, [mut alice, ..]) = trio();
-    let sizes: Vec<_> = (0..40).map(|n| alice.encrypt(ID, &vec![7; n]).unwrap().ciphertext.len()).collect();
-    assert!(sizes.windows(2).filter(|pair| pair[0] != pair[1]).count() <= 1, "{sizes:?}");
+    let (_, _, _, [mut alice, mut bob, _]) = trio();
+    for sender in [&mut alice, &mut bob] {
+        let sizes: Vec<_> = (0..40).map(|n| sender.encrypt(ID, &vec![7; n]).unwrap().ciphertext.len()).collect();
+        assert!(sizes.windows(2).filter(|pair| pair[0] != pair[1]).count() <= 1, "{sizes:?}");
+    }
 }
 
 #[test]
@@ -84,6 +86,10 @@ fn the_node_proposes_a_removal_and_sending_never_stops() {
     let pending = bob.commit(ID, change, world.directory(), NOW).unwrap();
     assert_eq!(pending.proposals.len(), 1);
     talk(&mut bob, &mut [&mut alice, &mut carol], b"while it is pending", &world);
+    let seen = node.view.check(&pending.proposals, &pending.commit, &pending.group_info);
+    assert_eq!(seen.unwrap().removed_by_proposal, [leaf]);
+    let bare = node.view.check(&[], &pending.commit, &pending.group_info);
+    assert!(bare.is_err(), "a check leaves no proposal behind, and the next needs its own");
     let seen = node.submit(&pending);
     assert_eq!(seen, Staged2 { added: 0, removed: 1, epoch: 2 });
     let entry = node.log.last().unwrap().clone();

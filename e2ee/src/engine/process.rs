@@ -108,8 +108,7 @@ impl Engine {
             }
             _ => return Err(ProcessError::Malformed),
         }
-        // Proposals that came with the entry and were not committed must not stop this device from sending.
-        group.clear_pending_proposals(provider.storage())?;
+        // Merging emptied the proposal store, of those that were not committed too: none is left that would stop this device from sending.
         applied.epoch = group.epoch().as_u64();
         Ok(applied)
     }
