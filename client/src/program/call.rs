@@ -6,6 +6,7 @@ use crate::session::is_final;
 use clap::Args;
 use serde_json::Value;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 use wardline_e2ee::media::MediaEpoch;
 use wardline_protocol::wire::call_state::{EndReason, State};
@@ -59,6 +60,7 @@ struct Call {
     media: MediaSession,
     /// Everything that the first sample needs, so that nothing is left to do when the call is accepted.
     prepared: Option<Prepared>,
+    rang: bool,
     accepted: Option<Instant>,
     speech_told: bool,
 }
@@ -73,22 +75,31 @@ struct Prepared {
 pub(super) async fn place(mut device: Device, outgoing: Outgoing) -> Result<(), ProgramError> {
     let peer = device.account(&outgoing.to).await?;
     let conversation = device.direct(&outgoing.to).await?;
+    let (source, sink) = files(&outgoing.sound)?;
     let (media, offer_sdp) = MediaSession::offer(local(&device).await?).await?;
+    let mut events = device.client.events();
     let asked = Instant::now();
-    let Reply::Call { call: id, answer_sdp } = device.command(Command::StartCall { conversation, offer_sdp }).await?
-    else {
-        return Err(ProgramError::Use("no call came of it".into()));
+    let mut rang = false;
+    let started = start_call(&device, &media, conversation, offer_sdp);
+    let (id, keys) = {
+        let mut started = pin!(started);
+        loop {
+            // It may ring before the own media is set up: said at once.
+            tokio::select! {
+                outcome = &mut started => break outcome?,
+                event = events.recv(), if !rang => {
+                    if let Ok(Event::CallState { state: State::Ringing, .. }) = event {
+                        rang = true;
+                        tell_ringing(&device, asked)?;
+                    }
+                }
+            }
+        }
     };
-    let answered = answer_sdp.is_some();
-    if let Some(answer) = answer_sdp {
-        media.answer(&answer).await?;
-    }
-    device.say.event("calling", &[("call", id.to_string().into())], &format!("Calling {} ...", outgoing.to))?;
-    let prepared = match answered {
-        true => Some(prepare(&device, id, &outgoing.sound).await?),
-        false => None,
-    };
-    let mut call = Call { id, conversation, peer, media, prepared, accepted: None, speech_told: false };
+    let call = id.to_string().into();
+    device.say.event("calling", &[("call", call)], &format!("Calling {} ...", outgoing.to))?;
+    let prepared = keys.map(|(keys, context_id)| Prepared { source, sink, keys, context_id });
+    let mut call = Call { id, conversation, peer, media, prepared, rang, accepted: None, speech_told: false };
     let reason = live(&mut device, &mut call, asked, outgoing.seconds).await;
     call.media.close().await;
     let reason = reason?;
@@ -96,6 +107,28 @@ pub(super) async fn place(mut device: Device, outgoing: Outgoing) -> Result<(), 
     match reason {
         EndReason::HungUp => Ok(()),
         other => Err(ProgramError::Use(format!("the call ended: {}", words(other)))),
+    }
+}
+
+/// Starts the call, sets up the own media, and takes the keys; no keys when the call is over already.
+async fn start_call(
+    device: &Device,
+    media: &MediaSession,
+    conversation: ConversationId,
+    offer_sdp: String,
+) -> Result<(CallId, Option<(MediaEpoch, u32)>), ProgramError> {
+    match device.command(Command::StartCall { conversation, offer_sdp }).await? {
+        Reply::Call { call, answer_sdp: None } => Ok((call, None)),
+        Reply::Call { call, answer_sdp: Some(answer) } => {
+            media.answer(&answer).await?;
+            match keys(device, call).await {
+                Ok(keys) => Ok((call, Some(keys))),
+                // Declined already: its end comes as an event.
+                Err(ProgramError::Failure(Failure::UnknownCall)) => Ok((call, None)),
+                Err(error) => Err(error),
+            }
+        }
+        _ => Err(ProgramError::Use("no call came of it".into())),
     }
 }
 
@@ -144,9 +177,11 @@ async fn take(
     let up = tokio::time::timeout(CONNECT_MAX, connected.wait_for(|up| *up)).await.is_ok();
     let connect_ms = millis(asked.elapsed());
     device.say.event("media", &[("connected", up.into()), ("connect_ms", connect_ms.into())], "")?;
-    let prepared = Some(prepare(device, id, sound).await?);
+    let (source, sink) = files(sound)?;
+    let (keys, context_id) = keys(device, id).await?;
+    let prepared = Some(Prepared { source, sink, keys, context_id });
     device.command(Command::AcceptCall { call: id }).await?;
-    let mut call = Call { id, conversation, peer, media, prepared, accepted: None, speech_told: false };
+    let mut call = Call { id, conversation, peer, media, prepared, rang: true, accepted: None, speech_told: false };
     let reason = live(device, &mut call, asked, None).await;
     call.media.close().await;
     reason.map(|_| ())
@@ -177,9 +212,9 @@ async fn live(
         };
         match event {
             Event::CallState { call: id, state, reason, talked_ms, .. } if id == call.id => match state {
-                State::Ringing => {
-                    let ring_ms = millis(asked.elapsed());
-                    device.say.event("ringing", &[("ring_ms", ring_ms.into())], "It rings.")?;
+                State::Ringing if !call.rang => {
+                    call.rang = true;
+                    tell_ringing(device, asked)?;
                 }
                 State::Accepted if call.accepted.is_none() => {
                     call.accepted = Some(Instant::now());
@@ -210,13 +245,19 @@ async fn live(
     }
 }
 
-async fn prepare(device: &Device, call: CallId, sound: &Sound) -> Result<Prepared, ProgramError> {
-    let Reply::MediaKeys { epoch, context_id } = device.command(Command::MediaKeys { call }).await? else {
-        return Err(ProgramError::Use("no keys for the call".into()));
-    };
-    let source = Box::new(WavSource::open(&sound.audio_in)?);
-    let sink = Box::new(WavSink::create(&sound.audio_out)?);
-    Ok(Prepared { source, sink, keys: epoch, context_id })
+fn files(sound: &Sound) -> Result<(Box<WavSource>, Box<WavSink>), ProgramError> {
+    Ok((Box::new(WavSource::open(&sound.audio_in)?), Box::new(WavSink::create(&sound.audio_out)?)))
+}
+
+async fn keys(device: &Device, call: CallId) -> Result<(MediaEpoch, u32), ProgramError> {
+    match device.command(Command::MediaKeys { call }).await? {
+        Reply::MediaKeys { epoch, context_id } => Ok((epoch, context_id)),
+        _ => Err(ProgramError::Use("no keys for the call".into())),
+    }
+}
+
+fn tell_ringing(device: &Device, asked: Instant) -> Result<(), ProgramError> {
+    device.say.event("ringing", &[("ring_ms", millis(asked.elapsed()).into())], "It rings.")
 }
 
 fn start(call: &mut Call) -> Result<(), ProgramError> {
