@@ -70,6 +70,7 @@ impl Plane {
                 self.went_offline(account_id, device_id);
                 self.call_session_lost(device_id);
                 self.lease_holder_lost(device_id);
+                self.leave_lines(device_id);
             }
         }
     }
@@ -319,14 +320,15 @@ impl Plane {
 
     pub(crate) fn answered(&mut self, session: SessionId, request_id: u64, answer: Result<Answer, WireError>) {
         let result = match answer {
-            Err(error) => {
-                self.pending_send_failed(session, request_id);
-                Err(error)
-            }
+            Err(error) if self.message_not_found_out(session, request_id, &error) => Ok(Reply::Later),
+            Err(error) => Err(error),
             Ok(Answer::Log(entries)) => Ok(self.log_read(entries)),
             Ok(Answer::Welcomes(welcomes)) => Ok(Reply::Now(response::Result::Welcomes(wire::Welcomes { welcomes }))),
             Ok(Answer::KeyPackages(found)) => Ok(self.key_packages_read(found)),
-            Ok(Answer::FindMessage(found)) => self.message_found(session, request_id, found),
+            Ok(Answer::FindMessage(found)) => {
+                self.message_found(session, request_id, found);
+                Ok(Reply::Later)
+            }
         };
         self.answer(session, request_id, result);
     }

@@ -242,3 +242,43 @@ fn receipts_reach_the_others() {
     world.ask(boris.session, Ask::Acknowledge(lie)).unwrap();
     assert!(world.pushes(anna.session).is_empty());
 }
+
+#[test]
+fn a_senders_order_survives_looking_up_what_may_have_been_sent_before() {
+    let mut world = World::new();
+    let (mut anna, mut boris) = (world.person("anna"), world.person("boris"));
+    let id = world.direct(&mut anna, &mut boris);
+    world.pushes(boris.session);
+    world.held_reads = Some(Vec::new());
+    for (text, again) in [("first", true), ("second", true), ("third", false)] {
+        let message = wire::SendMessage { again, ..world.message(&mut anna, id, text) };
+        assert!(world.try_ask(anna.session, Ask::SendMessage(message)).is_none(), "{text} must wait in line");
+    }
+    // The store's readers answer in another order than they were asked in.
+    for (session, request_id, query) in world.held_reads.take().unwrap().into_iter().rev() {
+        let answer = Ok(world.store.read_now(&query));
+        world.input(wardline_signaling::Input::Answered { session, request_id, answer });
+    }
+    assert_eq!(world.catch_up(&mut boris, id), ["first", "second", "third"]);
+}
+
+#[test]
+fn a_lookup_that_fails_takes_the_line_behind_it_along() {
+    let mut world = World::new();
+    let (mut anna, mut boris) = (world.person("anna"), world.person("boris"));
+    let id = world.direct(&mut anna, &mut boris);
+    world.held_reads = Some(Vec::new());
+    let mut requests = Vec::new();
+    for (text, again) in [("first", true), ("second", false)] {
+        let message = wire::SendMessage { again, ..world.message(&mut anna, id, text) };
+        world.try_ask(anna.session, Ask::SendMessage(message));
+        requests.push(world.last_request());
+    }
+    let (session, request_id, _) = world.held_reads.take().unwrap().remove(0);
+    let failed = wardline_protocol::WireError::new(Code::Storage, "the disk");
+    world.input(wardline_signaling::Input::Answered { session, request_id, answer: Err(failed) });
+    for request in requests {
+        assert_eq!(world.late_response(anna.session, request).unwrap().err().unwrap().code, Code::Storage);
+    }
+    assert_eq!(world.say(&mut anna, id, "later").unwrap(), 2, "nothing was stored, and the line is free again");
+}

@@ -109,6 +109,8 @@ impl Shard {
             match command {
                 Command::Connect { room, participant, offer_sdp, reply } => {
                     let answer = self.core.connect(now, room, participant, &offer_sdp);
+                    // Before the answer: the caller's next room is placed by a load that counts this one.
+                    self.directory.set_load(self.index, self.core.participants());
                     self.directory.connected(room, self.core.has_room(room));
                     reply(answer);
                 }

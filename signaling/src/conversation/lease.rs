@@ -149,7 +149,7 @@ impl Plane {
         }
     }
 
-    fn conversations_with(&self, device_id: DeviceId) -> Vec<ConversationId> {
+    pub(super) fn conversations_with(&self, device_id: DeviceId) -> Vec<ConversationId> {
         let account = self.devices.get(&device_id).and_then(|device| self.accounts.get(&device.account_id));
         account
             .into_iter()

@@ -1,6 +1,6 @@
 //! Messages: accepted only in the current epoch, once each, in one order; and how far everybody has got.
 use super::{Conversation, within};
-use crate::input::{Class, SessionId};
+use crate::input::Class;
 use crate::limit::RECEIPT_PUSH_ACCOUNTS_MAX;
 use crate::plane::{Plane, Reply};
 use crate::session::{Caller, done};
@@ -19,47 +19,27 @@ impl Plane {
             return Ok(sent(*seq, *accepted_at_ms));
         }
         let older_than_recent = conversation.head_seq > conversation.recent.places.len() as u64;
-        if request.again && older_than_recent {
-            let key = (caller.session, caller.request_id);
-            if let Some(conversation) = self.conversations.get_mut(&conversation_id) {
-                conversation.looked_up.insert(key, request);
-            }
-            return Ok(self.read(caller, Query::FindMessage { conversation_id, message_id }));
+        let look_up = request.again && older_than_recent;
+        if look_up || conversation.lines.contains_key(&caller.device_id) {
+            self.stand_in_line(caller, conversation_id, message_id, request, look_up);
+            let query = Query::FindMessage { conversation_id, message_id };
+            return Ok(if look_up { self.read(caller, query) } else { Reply::Later });
         }
         self.accept_message(caller, conversation_id, message_id, request.ciphertext)
     }
 
-    /// The store has said whether it holds a message that was perhaps sent before.
-    pub(crate) fn message_found(
+    /// Accepts a message unless it has been accepted while it stood in line.
+    pub(super) fn accept_once(
         &mut self,
-        session: SessionId,
-        request_id: u64,
-        found: Option<(u64, u64)>,
+        caller: Caller,
+        conversation_id: ConversationId,
+        message_id: MessageId,
+        ciphertext: bytes::Bytes,
     ) -> Result<Reply, WireError> {
-        let request = self.take_looked_up(session, request_id);
-        if let Some((seq, accepted_at_ms)) = found {
-            return Ok(sent(seq, accepted_at_ms));
-        }
-        let Some((request, caller)) = request else {
-            return Ok(Reply::Later); // the session is over: nobody waits for an answer
-        };
-        let conversation_id = ConversationId::parse(&request.conversation_id)?;
-        let message_id = MessageId::parse(&request.message_id)?;
-        self.accept_message(caller, conversation_id, message_id, request.ciphertext)
-    }
-
-    pub(crate) fn pending_send_failed(&mut self, session: SessionId, request_id: u64) {
-        self.take_looked_up(session, request_id);
-    }
-
-    fn take_looked_up(&mut self, session: SessionId, request_id: u64) -> Option<(wire::SendMessage, Caller)> {
-        let key = (session, request_id);
-        let request = self.conversations.values_mut().find_map(|conversation| conversation.looked_up.remove(&key))?;
-        match self.sessions.get(&session)?.role {
-            crate::session::Role::Device { device_id, account_id } => {
-                Some((request, Caller { session, request_id, device_id, account_id }))
-            }
-            _ => None,
+        let conversation = self.conversation_of(caller.account_id, conversation_id)?;
+        match conversation.recent.places.get(&message_id) {
+            Some((seq, accepted_at_ms)) => Ok(sent(*seq, *accepted_at_ms)),
+            None => self.accept_message(caller, conversation_id, message_id, ciphertext),
         }
     }
 
@@ -170,6 +150,6 @@ fn check_sendable(
     }
 }
 
-fn sent(seq: u64, accepted_at_ms: u64) -> Reply {
+pub(super) fn sent(seq: u64, accepted_at_ms: u64) -> Reply {
     Reply::Durable(response::Result::Sent(wire::Sent { seq, accepted_at_ms }))
 }

@@ -2,6 +2,7 @@
 
 mod commit;
 mod lease;
+mod line;
 mod message;
 
 use crate::input::{Class, SessionId};
@@ -11,6 +12,7 @@ use crate::rate::Bucket;
 use crate::session::{Caller, done, done_when_durable};
 use crate::store::{Query, Snapshot, Write};
 use lease::Lease;
+use line::Line;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use wardline_e2ee::Member;
 use wardline_e2ee::public::PublicView;
@@ -31,8 +33,7 @@ pub(crate) struct Conversation {
     lease: Option<Lease>,
     last_lease_holder: Option<DeviceId>,
     external_joins: BTreeMap<DeviceId, Bucket>,
-    /// Sends whose message id is being looked up in the store.
-    looked_up: HashMap<(SessionId, u64), wire::SendMessage>,
+    lines: BTreeMap<DeviceId, Line>,
 }
 
 /// The newest message ids, to recognise a message sent twice. Bounded: the oldest is dropped.
@@ -70,7 +71,7 @@ impl Conversation {
             lease: None,
             last_lease_holder: None,
             external_joins: BTreeMap::new(),
-            looked_up: HashMap::new(),
+            lines: BTreeMap::new(),
         };
         conversation.refresh_members();
         conversation

@@ -11,7 +11,9 @@ use wardline_e2ee::{Change, DeviceIdentity, Engine, Suite, roster};
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
 use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, Incarnation, MessageId, NodeId, WireError};
 use wardline_signaling::memory::MemoryStore;
-use wardline_signaling::{Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, SessionId, Write};
+use wardline_signaling::{
+    Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, Query, SessionId, Write,
+};
 
 pub const START_MS: u64 = 1_800_000_000_000;
 const EXPORTER: [u8; 32] = [5; 32];
@@ -25,6 +27,8 @@ pub struct World {
     pub closed: BTreeMap<SessionId, WireError>,
     /// While true, writes are held back: nothing becomes durable.
     pub stalled: bool,
+    /// When set, queries are kept here instead of being answered.
+    pub held_reads: Option<Vec<(SessionId, u64, Query)>>,
     held: Vec<(wardline_signaling::BatchId, Vec<Write>)>,
     heard: BTreeMap<SessionId, Vec<wire::ServerFrame>>,
     node: NodeIdentity,
@@ -76,6 +80,7 @@ impl World {
             media: Vec::new(),
             closed: BTreeMap::new(),
             stalled: false,
+            held_reads: None,
             held: Vec::new(),
             heard: BTreeMap::new(),
             node,
@@ -115,6 +120,10 @@ impl World {
                 }
                 Output::Write { batch, writes } => self.held.push((batch, writes)),
                 Output::Read { session, request_id, query } => {
+                    if let Some(held) = &mut self.held_reads {
+                        held.push((session, request_id, query));
+                        continue;
+                    }
                     let answer = self.store.read_now(&query);
                     self.input(Input::Answered { session, request_id, answer: Ok(answer) });
                 }
