@@ -60,6 +60,7 @@ pub(crate) enum Reply {
 /// The stored state contradicts itself: restore a backup.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's comment says what its fields are, and their types do")]
 pub enum OpenError {
     /// The stored directory does not verify under the hospital's root.
     #[error("statement {version} of the stored directory does not verify: {reason}")]
@@ -74,7 +75,7 @@ pub enum OpenError {
 
 /// How much there is, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Counts {
     pub sessions: usize,
     pub accounts: usize,

@@ -22,6 +22,7 @@ pub struct StoreError(pub String);
 /// One change of durable state.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's comment says what its fields are, and their types do")]
 pub enum Write {
     /// The next statement of the directory.
     Statement { version: u64, statement: wire::Statement },
@@ -73,6 +74,7 @@ pub enum Write {
 /// A question to durable state.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's comment says what its fields are, and their types do")]
 pub enum Query {
     /// Consecutive entries from `from_seq`, at most a page (`limit::ENTRIES_PER_PAGE`, `limit::PAGE_BYTES_MAX`).
     Log { conversation_id: ConversationId, from_seq: u64 },

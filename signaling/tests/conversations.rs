@@ -92,10 +92,13 @@ fn only_a_manager_removes_others() {
     let (mut anna, mut boris, mut carla) = (world.person("anna"), world.person("boris"), world.person("carla"));
     let id = world.group(&mut anna, &mut [&mut boris, &mut carla]);
     let change = Change { remove_devices: vec![anna.device], ..Default::default() };
-    assert!(
-        boris.engine.commit(id, change, world.directory(), world.now_ms).is_err(),
-        "an honest device does not even try"
-    );
+    let by_itself = boris.engine.commit(id, change.clone(), world.directory(), world.now_ms);
+    assert!(by_itself.is_err(), "an honest device does not even try");
+    // A dishonest one does. Its engine is told of a directory in which Anna is deleted; the node's has her still.
+    let honest = world.hospital.statements().len();
+    world.hospital.delete_account(anna.account, world.now_ms).unwrap();
+    assert_eq!(world.submit(&mut boris, id, change).err().unwrap().code, Code::Forbidden);
+    world.hospital = world.hospital_at(honest);
     let change = Change {
         remove_devices: vec![carla.device],
         roster: Some(roster::without(&anna.engine.roster(id).unwrap(), carla.account)),

@@ -178,3 +178,23 @@ fn an_account_whose_time_is_over_is_closed_at_that_time() {
     world.pass_ms(60_000);
     assert_eq!(world.closed[&guest.session].code, Code::AccountExpired);
 }
+
+#[test]
+fn the_root_opens_an_admin_session_though_there_is_an_operational_key_and_nobody_else_does() {
+    use wardline_directory::key::{OperationalKey, RootKey};
+    let mut world = World::new();
+    world.person("anna");
+    let message = |session| {
+        let prefix = wardline_protocol::ADMIN_SIGNATURE_PREFIX;
+        wardline_directory::session::session_message(prefix, &world::nonce(session), &[5; 32])
+    };
+    let session = world.open_session();
+    let signature = RootKey::from_seed([1; 32]).sign(&message(session)).to_vec().into();
+    world.ask(session, Ask::AuthenticateAdmin(wire::AuthenticateAdmin { signature })).unwrap();
+    world.ask(session, Ask::ListAccounts(wire::ListAccounts {})).unwrap();
+
+    let session = world.open_session();
+    let signature = OperationalKey::from_seed([99; 32]).sign(&message(session)).to_vec().into();
+    let request = Ask::AuthenticateAdmin(wire::AuthenticateAdmin { signature });
+    assert_eq!(world.refused(session, request), Code::BadSignature);
+}

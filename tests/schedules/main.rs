@@ -155,8 +155,10 @@ fn check(world: &World, group: ConversationId) {
     let mut epoch = None;
     for (number, device) in world.devices.iter().enumerate() {
         assert_eq!(device.complaints, Vec::<String>::new(), "device {number}");
+        assert_eq!(device.undecryptable, 0, "device {number} could not decrypt something");
         let stayed = !world.taken_out.contains(&device.account);
-        assert!(!stayed || device.unreadable == 0, "device {number} could not read {} messages", device.unreadable);
+        assert!(!stayed || device.missed == 0, "device {number} missed {} messages", device.missed);
+        assert!(!stayed || device.given_up == 0, "device {number} gave up {} messages", device.given_up);
         assert_eq!(device.core.waiting_messages(), 0, "device {number} still has something to send");
         for (id, (conversation, seq)) in &device.acknowledged {
             assert_eq!((conversation, places.get(id)), (&group, Some(seq)), "acknowledged, but not there");

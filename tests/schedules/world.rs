@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use wardline_client::core::{
-    Body, Changes, Command, Core, Event, Identity, Input as In, Output as Out, Reply, Saved, Token,
+    Body, Changes, Command, Core, Event, Identity, Input as In, Notice, Output as Out, Reply, Saved, Token,
 };
 use wardline_directory::NodeRecord;
 use wardline_directory::hospital::{Hospital, Person};
@@ -53,7 +53,13 @@ pub struct Device {
     pub shown: BTreeMap<(ConversationId, u64), (MessageId, String)>,
     /// Own messages the node has acknowledged.
     pub acknowledged: BTreeMap<MessageId, (ConversationId, u64)>,
-    pub unreadable: u64,
+    /// Messages it could not decrypt although they were for it.
+    pub undecryptable: u64,
+    /// Messages it missed because it had to join again.
+    pub missed: u64,
+    /// Own messages it was told were not sent.
+    pub given_up: u64,
+    healed: bool,
     pub complaints: Vec<String>,
     pub replies: BTreeMap<Token, Result<Reply, String>>,
     asked: BTreeMap<Token, String>,
@@ -170,7 +176,10 @@ impl World {
             down: VecDeque::new(),
             shown: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
-            unreadable: 0,
+            undecryptable: 0,
+            missed: 0,
+            given_up: 0,
+            healed: false,
             complaints: Vec::new(),
             replies: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -387,6 +396,8 @@ impl World {
 
 impl Device {
     fn hear(&mut self, event: Event) {
+        // The core says first that it joined again, then what it missed by that.
+        let healed = std::mem::replace(&mut self.healed, matches!(event, Event::SecurityNotice(Notice::Healed(_))));
         match event {
             Event::MessageReceived(message) => {
                 if let Body::Text(text) = message.body {
@@ -400,9 +411,10 @@ impl Device {
                 self.acknowledged.insert(message, (conversation, seq));
             }
             // Written while being removed: the person is told that it was not sent.
-            Event::MessageFailed { error, .. } if error.code == Code::UnknownConversation => {}
+            Event::MessageFailed { error, .. } if error.code == Code::UnknownConversation => self.given_up += 1,
             Event::MessageFailed { error, .. } => self.complaints.push(format!("a message failed: {error}")),
-            Event::Unreadable { count, .. } => self.unreadable += count,
+            Event::Unreadable { count, .. } if healed => self.missed += count,
+            Event::Unreadable { count, .. } => self.undecryptable += count,
             Event::NodeRefused(_) => self.complaints.push("an honest node was refused".into()),
             _ => {}
         }

@@ -14,9 +14,8 @@ impl Plane {
         let message_id = MessageId::parse(&request.message_id)?;
         within(request.ciphertext.len(), wire_limit::MESSAGE_BYTES_MAX)?;
         let conversation = self.conversation_of(caller.account_id, conversation_id)?;
-        if let Some((seq, accepted_at_ms)) = conversation.recent.places.get(&message_id) {
-            // Accepted before; perhaps not durable yet, so the answer waits like the first one.
-            return Ok(sent(*seq, *accepted_at_ms));
+        if let Some(accepted) = conversation.recent.accepted(&message_id) {
+            return Ok(accepted);
         }
         let older_than_recent = conversation.head_seq > conversation.recent.places.len() as u64;
         let look_up = request.again && older_than_recent;
@@ -37,8 +36,8 @@ impl Plane {
         ciphertext: bytes::Bytes,
     ) -> Result<Reply, WireError> {
         let conversation = self.conversation_of(caller.account_id, conversation_id)?;
-        match conversation.recent.places.get(&message_id) {
-            Some((seq, accepted_at_ms)) => Ok(sent(*seq, *accepted_at_ms)),
+        match conversation.recent.accepted(&message_id) {
+            Some(accepted) => Ok(accepted),
             None => self.accept_message(caller, conversation_id, message_id, ciphertext),
         }
     }

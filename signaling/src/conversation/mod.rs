@@ -44,6 +44,11 @@ struct RecentMessages {
 }
 
 impl RecentMessages {
+    /// The answer to a message that was accepted before; perhaps it is not durable yet, so the answer waits like the first one.
+    fn accepted(&self, id: &MessageId) -> Option<Reply> {
+        self.places.get(id).map(|(seq, accepted_at_ms)| message::sent(*seq, *accepted_at_ms))
+    }
+
     fn remember(&mut self, id: MessageId, seq: u64, accepted_at_ms: u64) {
         if self.places.insert(id, (seq, accepted_at_ms)).is_none() {
             self.order.push_back(id);

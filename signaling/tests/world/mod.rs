@@ -101,6 +101,12 @@ impl World {
         self.heard.clear();
     }
 
+    /// The hospital as it was when it had made so many statements.
+    pub fn hospital_at(&self, statements: usize) -> Hospital {
+        let statements = self.hospital.statements()[..statements].to_vec();
+        Hospital::open(self.directory().root(), OperationalKey::from_seed([2; 32]), statements).unwrap()
+    }
+
     pub fn directory(&self) -> &Directory {
         self.hospital.directory()
     }
