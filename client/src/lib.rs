@@ -7,6 +7,8 @@ pub mod core;
 #[cfg(feature = "native")]
 pub mod admin;
 #[cfg(feature = "native")]
+pub mod call;
+#[cfg(feature = "native")]
 pub mod connection;
 #[cfg(feature = "native")]
 pub mod media;

@@ -50,7 +50,7 @@ fn a_code_lets_one_device_in_and_a_second_use_is_refused_and_shown() {
     let now_ms = world.now_ms;
     let invitation = world.hospital.add_account(&person, now_ms).unwrap();
     world.publish();
-    let mut enrol = |world: &mut World, number: u8| {
+    let enrol = |world: &mut World, number: u8| {
         let key = wardline_directory::key::DeviceKey::from_seed([number; 32]);
         let certificate = wardline_directory::certificate::issue_by_enrolment(
             &invitation.enrolment_key(),

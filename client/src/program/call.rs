@@ -1,19 +1,16 @@
 //! Calls: placing and answering, with sound from and to files, and the times that matter.
 use super::{Device, ProgramError};
-use crate::core::{Command, Event, Failure, Reply};
-use crate::media::{MediaConfig, MediaSession, WavSink, WavSource};
+use crate::call::{Change, LiveCall, Sound};
+use crate::core::{Command, Event, Failure};
+use crate::media::{WavSink, WavSource};
 use crate::session::is_final;
 use clap::Args;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, Instant};
-use wardline_e2ee::media::MediaEpoch;
 use wardline_protocol::wire::call_state::{EndReason, State};
 use wardline_protocol::{AccountId, CallId, ConversationId};
-
-/// How long a callee's media is waited for before the call is accepted without it being up.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the first speech has been heard.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -24,7 +21,7 @@ pub(super) struct Outgoing {
     #[arg(long)]
     to: String,
     #[command(flatten)]
-    sound: Sound,
+    sound: SoundFiles,
     /// Hang up after so many seconds of talking.
     #[arg(long)]
     seconds: Option<u64>,
@@ -33,7 +30,7 @@ pub(super) struct Outgoing {
 #[derive(Args)]
 pub(super) struct Incoming {
     #[command(flatten)]
-    sound: Sound,
+    sound: SoundFiles,
     /// Decline instead.
     #[arg(long)]
     decline: bool,
@@ -43,7 +40,7 @@ pub(super) struct Incoming {
 }
 
 #[derive(Args, Clone)]
-struct Sound {
+struct SoundFiles {
     /// What is said: a WAV file.
     #[arg(long)]
     audio_in: PathBuf,
@@ -52,41 +49,26 @@ struct Sound {
     audio_out: PathBuf,
 }
 
-/// One call as this side lives it.
-struct Call {
-    id: CallId,
-    conversation: ConversationId,
-    peer: AccountId,
-    media: MediaSession,
-    /// Everything that the first sample needs, so that nothing is left to do when the call is accepted.
-    prepared: Option<Prepared>,
-    rang: bool,
-    accepted: Option<Instant>,
-    speech_told: bool,
-}
-
-struct Prepared {
-    source: Box<WavSource>,
-    sink: Box<WavSink>,
-    keys: MediaEpoch,
-    context_id: u32,
+impl SoundFiles {
+    fn open(&self) -> Result<Sound, ProgramError> {
+        let source = Box::new(WavSource::open(&self.audio_in)?);
+        Ok(Sound { source, sink: Box::new(WavSink::create(&self.audio_out)?) })
+    }
 }
 
 pub(super) async fn place(mut device: Device, outgoing: Outgoing) -> Result<(), ProgramError> {
     let peer = device.account(&outgoing.to).await?;
     let conversation = device.direct(&outgoing.to).await?;
-    let (source, sink) = files(&outgoing.sound)?;
-    let (media, offer_sdp) = MediaSession::offer(local(&device).await?).await?;
+    let sound = outgoing.sound.open()?;
     let mut events = device.client.events();
     let asked = Instant::now();
     let mut rang = false;
-    let started = start_call(&device, &media, conversation, offer_sdp);
-    let (id, keys) = {
-        let mut started = pin!(started);
+    let mut call = {
+        let mut placing = pin!(LiveCall::place(&device.client, conversation, peer, sound));
         loop {
             // It may ring before the own media is set up: said at once.
             tokio::select! {
-                outcome = &mut started => break outcome?,
+                placed = &mut placing => break placed?,
                 event = events.recv(), if !rang => {
                     if let Ok(Event::CallState { state: State::Ringing, .. }) = event {
                         rang = true;
@@ -96,39 +78,15 @@ pub(super) async fn place(mut device: Device, outgoing: Outgoing) -> Result<(), 
             }
         }
     };
-    let call = id.to_string().into();
-    device.say.event("calling", &[("call", call)], &format!("Calling {} ...", outgoing.to))?;
-    let prepared = keys.map(|(keys, context_id)| Prepared { source, sink, keys, context_id });
-    let mut call = Call { id, conversation, peer, media, prepared, rang, accepted: None, speech_told: false };
-    let reason = live(&mut device, &mut call, asked, outgoing.seconds).await;
-    call.media.close().await;
+    let id = call.id().to_string().into();
+    device.say.event("calling", &[("call", id)], &format!("Calling {} ...", outgoing.to))?;
+    let reason = live(&mut device, &mut call, (!rang).then_some(asked), outgoing.seconds).await;
+    call.close().await;
     let reason = reason?;
     device.close().await?;
     match reason {
         EndReason::HungUp => Ok(()),
         other => Err(ProgramError::Use(format!("the call ended: {}", words(other)))),
-    }
-}
-
-/// Starts the call, sets up the own media, and takes the keys; no keys when the call is over already.
-async fn start_call(
-    device: &Device,
-    media: &MediaSession,
-    conversation: ConversationId,
-    offer_sdp: String,
-) -> Result<(CallId, Option<(MediaEpoch, u32)>), ProgramError> {
-    match device.command(Command::StartCall { conversation, offer_sdp }).await? {
-        Reply::Call { call, answer_sdp: None } => Ok((call, None)),
-        Reply::Call { call, answer_sdp: Some(answer) } => {
-            media.answer(&answer).await?;
-            match keys(device, call).await {
-                Ok(keys) => Ok((call, Some(keys))),
-                // Declined already: its end comes as an event.
-                Err(ProgramError::Failure(Failure::UnknownCall)) => Ok((call, None)),
-                Err(error) => Err(error),
-            }
-        }
-        _ => Err(ProgramError::Use("no call came of it".into())),
     }
 }
 
@@ -138,17 +96,16 @@ pub(super) async fn answer(mut device: Device, incoming: Incoming) -> Result<(),
     while left != Some(0) {
         match device.next().await? {
             Event::IncomingCall { call, conversation, caller, .. } => {
-                // First of all: the caller's tone depends on it.
-                if !incoming.decline {
-                    device.command(Command::ReportRinging { call }).await?;
-                }
-                let from = device.handle(caller).await?;
-                let fields = [("call", call.to_string().into()), ("from", from.clone().into())];
-                device.say.event("incoming_call", &fields, &format!("{from} calls."))?;
-                if incoming.decline {
-                    device.command(Command::DeclineCall { call }).await?;
+                let outcome = if incoming.decline {
+                    tell_incoming(&device, call, caller).await?;
+                    device.command(Command::DeclineCall { call }).await.map(drop)
                 } else {
-                    take(&mut device, call, conversation, caller, &incoming.sound).await?;
+                    take(&mut device, call, conversation, caller, &incoming.sound).await
+                };
+                match outcome {
+                    // The caller gave up, or another device was faster: wait for the next.
+                    Err(ProgramError::Failure(Failure::UnknownCall)) => {}
+                    outcome => outcome?,
                 }
                 left = left.map(|left| left - 1);
             }
@@ -164,134 +121,90 @@ async fn take(
     device: &mut Device,
     id: CallId,
     conversation: ConversationId,
-    peer: AccountId,
-    sound: &Sound,
+    caller: AccountId,
+    sound: &SoundFiles,
 ) -> Result<(), ProgramError> {
     let asked = Instant::now();
-    let (media, offer_sdp) = MediaSession::offer(local(device).await?).await?;
-    let Reply::Media(answer) = device.command(Command::ConnectMedia { call: id, offer_sdp }).await? else {
-        return Err(ProgramError::Use("the node gave no answer to the offer".into()));
-    };
-    media.answer(&answer).await?;
-    let mut connected = media.connected();
-    let up = tokio::time::timeout(CONNECT_MAX, connected.wait_for(|up| *up)).await.is_ok();
+    let ringing = LiveCall::ring(&device.client, id, conversation, caller, sound.open()?);
+    let (call, told) = tokio::join!(ringing, tell_incoming(device, id, caller));
+    told?;
+    let mut call = call?;
     let connect_ms = millis(asked.elapsed());
-    device.say.event("media", &[("connected", up.into()), ("connect_ms", connect_ms.into())], "")?;
-    let (source, sink) = files(sound)?;
-    let (keys, context_id) = keys(device, id).await?;
-    let prepared = Some(Prepared { source, sink, keys, context_id });
-    device.command(Command::AcceptCall { call: id }).await?;
-    let mut call = Call { id, conversation, peer, media, prepared, rang: true, accepted: None, speech_told: false };
-    let reason = live(device, &mut call, asked, None).await;
-    call.media.close().await;
+    let fields = [("connected", call.is_connected().into()), ("connect_ms", connect_ms.into())];
+    device.say.event("media", &fields, "")?;
+    call.accept(&device.client).await?;
+    let reason = live(device, &mut call, None, None).await;
+    call.close().await;
     reason.map(|_| ())
 }
 
-/// From here to the end of the call.
+/// From here to the end of the call. `asked` is when it was asked for, where ringing is still to be told.
 async fn live(
     device: &mut Device,
-    call: &mut Call,
-    asked: Instant,
+    call: &mut LiveCall,
+    asked: Option<Instant>,
     seconds: Option<u64>,
 ) -> Result<EndReason, ProgramError> {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut hung_up = false;
+    let (mut hung_up, mut speech_told) = (false, false);
     loop {
         let event = tokio::select! {
             event = device.next() => event?,
             _ = look.tick() => {
-                tell_first_speech(device, call)?;
-                let over = call.accepted.zip(seconds).is_some_and(|(at, s)| at.elapsed() >= Duration::from_secs(s));
+                speech_told = speech_told || tell_first_speech(device, call)?;
+                let accepted = call.accepted_at();
+                let over = accepted.zip(seconds).is_some_and(|(at, s)| at.elapsed() >= Duration::from_secs(s));
                 if over && !hung_up {
                     hung_up = true;
-                    device.command(Command::HangUp { call: call.id }).await?;
+                    call.hang_up(&device.client).await?;
                 }
                 continue;
             }
         };
-        match event {
-            Event::CallState { call: id, state, reason, talked_ms, .. } if id == call.id => match state {
-                State::Ringing if !call.rang => {
-                    call.rang = true;
+        if let Event::Goodbye(error) = &event
+            && is_final(error)
+        {
+            return Err(Failure::Refused(error.clone()).into());
+        }
+        match call.hear(&device.client, &event).await? {
+            Some(Change::Ringing) => {
+                if let Some(asked) = asked {
                     tell_ringing(device, asked)?;
                 }
-                State::Accepted if call.accepted.is_none() => {
-                    call.accepted = Some(Instant::now());
-                    start(call)?;
-                    device.say.event("accepted", &[], "Connected.")?;
-                }
-                State::PeerLost => device.say.event("peer_lost", &[], "The other side lost its connection.")?,
-                State::PeerResumed => device.say.event("peer_resumed", &[], "The other side is back.")?,
-                State::Ended => {
-                    ended(device, call, reason, talked_ms)?;
-                    return Ok(reason);
-                }
-                _ => {}
-            },
-            Event::MediaEpochChanged { call: id, conversation } if id == call.id => {
-                let keys = device.client.look(move |core| core.media_epoch(&conversation, &id)).await?;
-                match (keys, &mut call.prepared) {
-                    (Some(keys), Some(prepared)) => prepared.keys = keys,
-                    (Some(keys), None) => call.media.update_keys(keys),
-                    (None, _) => {}
-                }
             }
-            // The line broke and is back: the media may have moved with it, so it is made anew.
-            Event::Ready => resume(device, call).await?,
-            Event::Goodbye(error) if is_final(&error) => return Err(Failure::Refused(error).into()),
-            _ => {}
+            Some(Change::Accepted) => device.say.event("accepted", &[], "Connected.")?,
+            Some(Change::PeerLost) => device.say.event("peer_lost", &[], "The other side lost its connection.")?,
+            Some(Change::PeerResumed) => device.say.event("peer_resumed", &[], "The other side is back.")?,
+            Some(Change::Ended { reason, talked_ms }) => {
+                tell_end(device, call, reason, talked_ms)?;
+                return Ok(reason);
+            }
+            None => {}
         }
     }
 }
 
-fn files(sound: &Sound) -> Result<(Box<WavSource>, Box<WavSink>), ProgramError> {
-    Ok((Box::new(WavSource::open(&sound.audio_in)?), Box::new(WavSink::create(&sound.audio_out)?)))
-}
-
-async fn keys(device: &Device, call: CallId) -> Result<(MediaEpoch, u32), ProgramError> {
-    match device.command(Command::MediaKeys { call }).await? {
-        Reply::MediaKeys { epoch, context_id } => Ok((epoch, context_id)),
-        _ => Err(ProgramError::Use("no keys for the call".into())),
-    }
+async fn tell_incoming(device: &Device, call: CallId, caller: AccountId) -> Result<(), ProgramError> {
+    let from = device.handle(caller).await?;
+    let fields = [("call", call.to_string().into()), ("from", from.clone().into())];
+    device.say.event("incoming_call", &fields, &format!("{from} calls."))
 }
 
 fn tell_ringing(device: &Device, asked: Instant) -> Result<(), ProgramError> {
     device.say.event("ringing", &[("ring_ms", millis(asked.elapsed()).into())], "It rings.")
 }
 
-fn start(call: &mut Call) -> Result<(), ProgramError> {
-    if let Some(prepared) = call.prepared.take() {
-        let Prepared { source, sink, keys, context_id } = prepared;
-        call.media.start(source, sink, keys, context_id, call.peer)?;
-    }
-    Ok(())
-}
-
-async fn resume(device: &Device, call: &Call) -> Result<(), ProgramError> {
-    let known = device.client.look(|core| core.calls()).await?;
-    if known.get(&call.id) != Some(&call.conversation) {
-        return Ok(());
-    }
-    let offer_sdp = call.media.restart(local(device).await?).await?;
-    match device.command(Command::ConnectMedia { call: call.id, offer_sdp }).await {
-        Ok(Reply::Media(answer)) => Ok(call.media.answer(&answer).await?),
-        // The call ended meanwhile: its end comes as an event.
-        Ok(_) | Err(ProgramError::Failure(_)) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-fn tell_first_speech(device: &Device, call: &mut Call) -> Result<(), ProgramError> {
-    let Some(accepted) = call.accepted.filter(|_| !call.speech_told) else { return Ok(()) };
-    let Some(speech) = call.media.statistics().first_speech_at else { return Ok(()) };
-    call.speech_told = true;
+/// Whether it could be told.
+fn tell_first_speech(device: &Device, call: &LiveCall) -> Result<bool, ProgramError> {
+    let Some((accepted, speech)) = call.accepted_at().zip(call.statistics().first_speech_at) else { return Ok(false) };
     let waited_ms = millis(speech.saturating_duration_since(accepted));
-    device.say.event("speech", &[("accept_to_speech_ms", waited_ms.into())], "")
+    device.say.event("speech", &[("accept_to_speech_ms", waited_ms.into())], "")?;
+    Ok(true)
 }
 
-fn ended(device: &Device, call: &Call, reason: EndReason, talked_ms: u64) -> Result<(), ProgramError> {
-    let heard = call.media.statistics();
+fn tell_end(device: &Device, call: &LiveCall, reason: EndReason, talked_ms: u64) -> Result<(), ProgramError> {
+    let heard = call.statistics();
     let fields: [(&str, Value); 9] = [
         ("reason", words(reason).into()),
         ("talked_ms", talked_ms.into()),
@@ -304,18 +217,6 @@ fn ended(device: &Device, call: &Call, reason: EndReason, talked_ms: u64) -> Res
         ("jitter_buffer_ms", heard.jitter_buffer_ms.into()),
     ];
     device.say.event("ended", &fields, &format!("The call is over: {}.", words(reason)))
-}
-
-/// The local address from which the node is reached: the one its media can be sent from.
-async fn local(device: &Device) -> Result<MediaConfig, ProgramError> {
-    for address in device.client.node_addresses() {
-        if let Ok(mut resolved) = tokio::net::lookup_host(address.as_str()).await
-            && let Some(address) = resolved.next()
-        {
-            return Ok(MediaConfig::toward(address)?);
-        }
-    }
-    Err(ProgramError::Use("the node's address cannot be resolved".into()))
 }
 
 fn millis(time: Duration) -> f64 {

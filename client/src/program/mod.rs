@@ -118,6 +118,18 @@ pub enum ProgramError {
     Use(String),
 }
 
+impl From<crate::call::CallError> for ProgramError {
+    fn from(error: crate::call::CallError) -> Self {
+        use crate::call::CallError;
+        match error {
+            CallError::Client(error) => Self::Client(error),
+            CallError::Failure(error) => Self::Failure(error),
+            CallError::Media(error) => Self::Media(error),
+            error => Self::Use(error.to_string()),
+        }
+    }
+}
+
 impl From<crate::store::StoreError> for ProgramError {
     fn from(error: crate::store::StoreError) -> Self {
         Self::Client(error.into())

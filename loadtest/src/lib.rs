@@ -1,0 +1,15 @@
+//! Named workloads against a real node, over the real protocol, with real encryption: what it costs and how long it takes.
+//!
+//! A workload is a TOML file that says why it exists; a run gives one [`report::Report`]. The node is a process of its own, so that its
+//! CPU time and memory are its alone; the load's own CPU time is reported beside it, so that nobody takes the one for the other.
+//!
+//! Absent on purpose: shortcuts around the protocol. Whoever counts as a full member holds the group's MLS state and decrypts.
+pub mod calls;
+pub mod chat;
+pub mod device;
+pub mod machine;
+pub mod member;
+pub mod node;
+pub mod report;
+pub mod run;
+pub mod workload;

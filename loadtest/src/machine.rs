@@ -1,0 +1,62 @@
+//! What ran where: the machine, the commit, and what a process has used.
+use anyhow::{Context as _, Result};
+use std::process::Command;
+use std::time::Duration;
+
+/// Clock ticks a second in /proc (`USER_HZ`, 100 on every Linux that is used).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// The processor, its cores, the kernel and the build, in one line.
+pub fn description() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let build = if cfg!(debug_assertions) { "dev build" } else { "release build" };
+    format!("{}, {cores} cores, Linux {}, {build}", model.unwrap_or("unknown processor"), kernel.trim())
+}
+
+/// The commit that the working directory is at, with a `+` when it has changes; "unknown" outside a checkout.
+pub fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+        String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())
+    };
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| !changes.is_empty());
+    git(&["rev-parse", "--short=12", "HEAD"])
+        .map_or_else(|| "unknown".into(), |commit| commit + if changed { "+" } else { "" })
+}
+
+/// CPU time that a process has used, its kernel time included.
+pub fn cpu_time(process: u32) -> Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The program's name, in brackets, may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')').context("no name in stat")?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).context("no time in stat");
+    Ok(Duration::from_secs_f64((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
+}
+
+/// Memory that a process holds (resident set), in bytes.
+pub fn resident_bytes(process: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS in status")?;
+    let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
+    Ok(kilobytes.context("no number in VmRSS")? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_use_is_seen() {
+        let before = cpu_time(std::process::id()).unwrap();
+        let until = std::time::Instant::now() + Duration::from_millis(300);
+        let mut sum = 0_u64;
+        while std::time::Instant::now() < until {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert!(cpu_time(std::process::id()).unwrap() - before >= Duration::from_millis(50));
+        assert!(resident_bytes(std::process::id()).unwrap() > 1_000_000);
+    }
+}

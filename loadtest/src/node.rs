@@ -1,0 +1,194 @@
+//! The node under load: a process of its own, with a hospital made for this run alone.
+use crate::machine;
+use anyhow::{Context as _, Result, ensure};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+use wardline_client::admin::node_card::NodeCard;
+use wardline_client::connection::{CertificatePin, Connection};
+use wardline_directory::hospital::{Hospital, Person};
+use wardline_directory::invitation::Invitation;
+use wardline_directory::key::{OperationalKey, PublicKey, RootKey};
+use wardline_protocol::limit;
+use wardline_protocol::wire::{self, client_frame::Body};
+
+/// How long the node may take to serve.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// How often it is asked whether it serves.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// What the node's reports call this program.
+pub const CLIENT: &str = concat!("wardline-loadtest/", env!("CARGO_PKG_VERSION"));
+
+/// Where clients find the node.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// "host:port".
+    pub address: String,
+    /// Its certificate.
+    pub pin: CertificatePin,
+    /// The hospital's public root.
+    pub root: PublicKey,
+}
+
+impl Access {
+    /// A new connection that has not said anything yet.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub async fn connect(&self) -> Result<Connection> {
+        let addresses = std::slice::from_ref(&self.address);
+        Ok(Connection::open(addresses, std::slice::from_ref(&self.pin)).await?)
+    }
+}
+
+/// A running node. Dropped, it is ended and its data removed.
+pub struct Node {
+    child: Child,
+    folder: TempDir,
+    access: Access,
+    invitations: Vec<Invitation>,
+    link_of: Vec<String>,
+}
+
+impl Node {
+    /// Makes a hospital with so many accounts and starts `program` for it. Bulk limits are lifted: a load test is no attack.
+    ///
+    /// # Errors
+    /// What went wrong, with the node's own words.
+    pub async fn start(program: Option<&Path>, accounts: usize) -> Result<Self> {
+        let program = program.map_or_else(beside_this, |path| Ok(path.to_owned()))?;
+        let folder = tempfile::tempdir()?;
+        let root = RootKey::generate()?;
+        let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let data = folder.path().join("data");
+        let made = Command::new(&program)
+            .args(["init", "--name", "loadtest", "--root", &root.public().to_hex()])
+            .args(["--advertise", &free.to_string(), "--data"])
+            .arg(&data)
+            .output()
+            .with_context(|| format!("starting {}", program.display()))?;
+        ensure!(made.status.success(), "wardline init: {}", String::from_utf8_lossy(&made.stderr));
+        let card = NodeCard::parse(&std::fs::read_to_string(data.join("node.json"))?)?.record()?;
+
+        let mut hospital = Hospital::found(&root, OperationalKey::generate()?, now_ms())?;
+        hospital.add_node(&card, now_ms())?;
+        let mut invitations = Vec::with_capacity(accounts);
+        for n in 0..accounts {
+            let person = Person::internal(format!("p{n}"), format!("Person {n}"), "load");
+            invitations.push(hospital.add_account(&person, now_ms())?);
+        }
+        let link_of = invitations.iter().map(|invitation| invitation.link(root.public(), &card).to_string()).collect();
+        let pin = CertificatePin(card.certificate_sha256);
+        let access = Access { address: free.to_string(), pin, root: root.public() };
+        let child = serve(&program, &data, free, &folder.path().join("node.log"))?;
+        let mut node = Self { child, folder, access, invitations, link_of };
+        node.publish(&root, &hospital).await.with_context(|| node.log())?;
+        Ok(node)
+    }
+
+    /// Where clients find it.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// One for each account.
+    pub fn invitations(&self) -> &[Invitation] {
+        &self.invitations
+    }
+
+    /// The enrolment link of an account, for clients that take links.
+    pub fn link(&self, account: usize) -> Result<&str> {
+        Ok(self.link_of.get(account).context("an account of this hospital")?)
+    }
+
+    /// A folder for clients' files, removed with the node.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// CPU time used so far.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        machine::cpu_time(self.child.id())
+    }
+
+    /// Memory held now, in bytes.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        machine::resident_bytes(self.child.id())
+    }
+
+    /// The end of what it has logged.
+    pub fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.path().join("node.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(10).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    async fn publish(&mut self, root: &RootKey, hospital: &Hospital) -> Result<()> {
+        let until = Instant::now() + START_MAX;
+        let mut connection = loop {
+            match self.access.connect().await {
+                Ok(connection) => break connection,
+                Err(error) => {
+                    ensure!(self.child.try_wait()?.is_none(), "the node has ended");
+                    ensure!(Instant::now() < until, "the node does not serve within {START_MAX:?}: {error}");
+                    tokio::time::sleep(ASK_EVERY).await;
+                }
+            }
+        };
+        let challenge = connection.hello(CLIENT).await?;
+        connection.authenticate_admin(&challenge, |message| root.sign(message)).await?;
+        for page in hospital.statements().chunks(limit::STATEMENTS_PER_PAGE) {
+            let request = wire::PublishStatements { statements: page.to_vec() };
+            connection.request(Body::PublishStatements(request)).await?;
+        }
+        connection.close().await;
+        Ok(())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(program: &Path, data: &Path, address: SocketAddr, log: &Path) -> Result<Child> {
+    let lifted = u32::MAX.to_string();
+    Command::new(program)
+        .args(["serve", "--data"])
+        .arg(data)
+        .env("WARDLINE_LISTEN__ADDRESS", address.to_string())
+        .env("WARDLINE_LISTEN__UNAUTHENTICATED_PER_ADDRESS_MAX", "20000")
+        .env("WARDLINE_LISTEN__UNAUTHENTICATED_MAX", "20000")
+        .env("WARDLINE_OPS__ADDRESS", "127.0.0.1:0")
+        .env("WARDLINE_MEDIA__ADDRESS", "127.0.0.1:0")
+        .env("WARDLINE_LIMITS__CREATIONS_PER_HOUR", &lifted)
+        .env("WARDLINE_LIMITS__EXTERNAL_JOINS_PER_HOUR", &lifted)
+        .env("WARDLINE_LIMITS__KEY_PACKAGES_PER_HOUR", &lifted)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(log)?)
+        .spawn()
+        .with_context(|| format!("starting {}", program.display()))
+}
+
+/// The node's program where cargo and packages put it: beside this one, or above the folder of tests.
+fn beside_this() -> Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let mut folders = this.ancestors().skip(1).take(2);
+    folders
+        .find_map(|folder| Some(folder.join("wardline")).filter(|path| path.is_file()))
+        .context("no `wardline` beside this program: build it, or say where it is with --node")
+}
+
+/// Unix time.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
