@@ -378,6 +378,7 @@ impl Plane {
         if all.any(|package| package.len() > wire_limit::KEY_PACKAGE_BYTES_MAX) {
             return Err(WireError::new(Code::TooLarge, "a key package is too large"));
         }
+        let first = device.key_packages.is_empty() && !device.last_resort;
         let mut packages = Vec::with_capacity(request.key_packages.len());
         for key_package in request.key_packages {
             let id = self.next_key_package_id;
@@ -392,6 +393,9 @@ impl Plane {
         }
         if !last_resort.is_empty() {
             self.write(Write::LastResort { device_id: caller.device_id, key_package: last_resort });
+        }
+        if first {
+            self.send_heads_of_unjoined(caller);
         }
         Ok(done_when_durable())
     }

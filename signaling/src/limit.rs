@@ -21,6 +21,12 @@ pub const LINK_WAITERS_MAX: usize = 1_000;
 /// In conversations with more accounts than this, receipts are not pushed (they are in `Heads`): the traffic would grow with the square.
 pub const RECEIPT_PUSH_ACCOUNTS_MAX: usize = 64;
 
+/// How long a cursor may wait for a batch to go to disk with; devices repeat what a crash loses of it.
+pub const LAZY_WRITE_MS: u64 = 1_000;
+
+/// Cursors that wait; one more sends them all.
+pub const LAZY_WRITES_MAX: usize = 4_096;
+
 /// Limits an installation can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -3,7 +3,7 @@ use crate::call::Calls;
 use crate::conversation::Conversation;
 use crate::identity::{Account, Device};
 use crate::input::{BatchId, Class, Input, NodeIdentity, Output, SessionId};
-use crate::limit::Limits;
+use crate::limit::{LAZY_WRITE_MS, LAZY_WRITES_MAX, Limits};
 use crate::session::{LinkWaiter, Session};
 use crate::store::{Snapshot, Write};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -37,9 +37,36 @@ pub struct Plane {
     pub(crate) shutting_down: bool,
     next_batch: u64,
     writes: Vec<Write>,
+    cursors: Cursors,
     after: Vec<After>,
     deferred: VecDeque<(BatchId, Vec<After>)>,
     out: Vec<Output>,
+}
+
+/// How far devices have received and people have read, on its way to disk: with the next batch, or after [`LAZY_WRITE_MS`]. What a crash
+/// loses of it the devices say again when they sign in, so it is not worth an fsync of its own.
+#[derive(Default)]
+struct Cursors {
+    delivered: BTreeMap<(ConversationId, DeviceId), u64>,
+    read: BTreeMap<(ConversationId, AccountId), u64>,
+    due_ms: Option<u64>,
+}
+
+impl Cursors {
+    fn take(&mut self) -> impl Iterator<Item = Write> + use<> {
+        let Self { delivered, read, .. } = std::mem::take(self);
+        let delivered = delivered
+            .into_iter()
+            .map(|((conversation_id, device_id), seq)| Write::Delivered { conversation_id, device_id, seq });
+        delivered.chain(
+            read.into_iter()
+                .map(|((conversation_id, account_id), seq)| Write::ReadUpTo { conversation_id, account_id, seq }),
+        )
+    }
+
+    fn len(&self) -> usize {
+        self.delivered.len() + self.read.len()
+    }
 }
 
 /// Said only once everything written before it is durable.
@@ -117,6 +144,7 @@ impl Plane {
             shutting_down: false,
             next_batch: 1,
             writes: Vec::new(),
+            cursors: Cursors::default(),
             after: Vec::new(),
             deferred: VecDeque::new(),
             out: Vec::new(),
@@ -149,7 +177,7 @@ impl Plane {
         let expiry = self.expiring.first().map(|(at_ms, _)| *at_ms);
         let lease = self.leases.first().map(|(at_ms, _)| *at_ms);
         let link = self.links.values().map(|waiter| waiter.until_ms).min();
-        [expiry, lease, link, self.calls.next_wake_ms()].into_iter().flatten().min()
+        [expiry, lease, link, self.calls.next_wake_ms(), self.cursors.due_ms].into_iter().flatten().min()
     }
 
     /// How much there is of everything.
@@ -176,6 +204,7 @@ impl Plane {
 
     fn shut_down(&mut self) {
         self.shutting_down = true;
+        self.writes.extend(self.cursors.take());
         self.end_all_calls(wire::call_state::EndReason::ShuttingDown);
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
         for session in sessions {
@@ -192,11 +221,30 @@ impl Plane {
         self.writes.push(write);
     }
 
+    pub(crate) fn write_delivered(&mut self, conversation_id: ConversationId, device_id: DeviceId, seq: u64) {
+        self.cursors.delivered.insert((conversation_id, device_id), seq);
+        self.cursors.due_ms.get_or_insert(self.now_ms + LAZY_WRITE_MS);
+    }
+
+    pub(crate) fn write_read(&mut self, conversation_id: ConversationId, account_id: AccountId, seq: u64) {
+        self.cursors.read.insert((conversation_id, account_id), seq);
+        self.cursors.due_ms.get_or_insert(self.now_ms + LAZY_WRITE_MS);
+    }
+
+    /// A cursor of a device that is no longer in the conversation must not be written after its leaving.
+    pub(crate) fn forget_cursor(&mut self, conversation_id: ConversationId, device_id: DeviceId) {
+        self.cursors.delivered.remove(&(conversation_id, device_id));
+    }
+
     pub(crate) fn after(&mut self, after: After) {
         self.after.push(after);
     }
 
     fn flush(&mut self) {
+        let due = self.cursors.due_ms.is_some_and(|due_ms| due_ms <= self.now_ms);
+        if due || !self.writes.is_empty() || self.cursors.len() >= LAZY_WRITES_MAX {
+            self.writes.extend(self.cursors.take());
+        }
         if !self.writes.is_empty() {
             let batch = BatchId(self.next_batch);
             self.next_batch += 1;

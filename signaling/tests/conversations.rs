@@ -17,6 +17,27 @@ fn what_one_says_the_other_reads_in_order() {
 }
 
 #[test]
+fn who_had_no_key_package_when_a_group_was_made_is_told_of_it() {
+    let mut world = World::new();
+    let (mut anna, mut boris) = (world.person("anna"), world.newcomer("boris"));
+    let accounts = roster::group([(anna.account, true), (boris.account, false)]);
+    let id = world.create(&mut anna, accounts).unwrap();
+    assert!(world.key_packages(&anna, &[boris.account]).is_empty(), "nobody can add his device");
+    world.pushes(boris.session);
+    world.upload_key_packages(&mut boris);
+    let heads = world.pushes(boris.session).into_iter().find_map(|push| match push {
+        Push::Heads(heads) => Some(heads.conversations),
+        _ => None,
+    });
+    let [head] = heads.unwrap().try_into().unwrap();
+    assert_eq!((head.conversation_id, head.joined), (id.to_bytes(), false), "so it joins from outside");
+    // Who is a member has nothing to be told.
+    world.pushes(anna.session);
+    world.upload_key_packages(&mut anna);
+    assert!(!world.pushes(anna.session).iter().any(|push| matches!(push, Push::Heads(_))));
+}
+
+#[test]
 fn nothing_is_acknowledged_or_pushed_before_it_is_durable() {
     let mut world = World::new();
     let (mut anna, mut boris) = (world.person("anna"), world.person("boris"));
@@ -244,6 +265,33 @@ fn receipts_reach_the_others() {
     let lie = wire::Acknowledge { conversation_id: id.to_bytes(), delivered_seq: 1_000, read_seq: 1_000 };
     world.ask(boris.session, Ask::Acknowledge(lie)).unwrap();
     assert!(world.pushes(anna.session).is_empty());
+}
+
+#[test]
+fn cursors_go_to_disk_together_and_outlive_a_restart() {
+    let mut world = World::new();
+    let (mut anna, mut boris, mut carla) = (world.person("anna"), world.person("boris"), world.person("carla"));
+    let id = world.group(&mut anna, &mut [&mut boris, &mut carla]);
+    let seq = world.say(&mut anna, id, "seen?").unwrap();
+    world.pass_ms(2_000);
+    world.stalled = true;
+    for phone in [&boris, &carla] {
+        let ack = wire::Acknowledge { conversation_id: id.to_bytes(), delivered_seq: seq, read_seq: seq };
+        world.ask(phone.session, Ask::Acknowledge(ack)).unwrap();
+    }
+    assert_eq!(world.batches_waiting(), 0, "no cursor is worth an fsync of its own");
+    world.pass_ms(1_000);
+    assert_eq!(world.batches_waiting(), 1);
+    world.stalled = false;
+    world.make_durable();
+    world.restart();
+    world.sign_in(&mut anna);
+    let heads = world.pushes(anna.session).into_iter().find_map(|push| match push {
+        Push::Heads(heads) => heads.conversations.into_iter().next(),
+        _ => None,
+    });
+    let receipts: Vec<_> = heads.unwrap().receipts.iter().map(|r| (r.delivered_seq, r.read_seq)).collect();
+    assert_eq!(receipts, [(seq, seq), (seq, seq)]);
 }
 
 #[test]

@@ -322,6 +322,12 @@ impl Core {
             }
         }
         let cursor = conversation.record.cursor;
+        let own = self.identity.account.to_bytes();
+        let own = head.receipts.iter().find(|receipt| receipt.account_id == own).cloned().unwrap_or_default();
+        if own.delivered_seq < cursor || own.read_seq < conversation.record.read_seq {
+            // The node died before it had written down what this device had said.
+            conversation.acknowledged = (0, 0);
+        }
         match conversation.stage {
             Stage::Absent => {
                 // Named by the node and not here: this device may be in it, but its Welcome is gone or was never made.

@@ -235,6 +235,7 @@ impl Plane {
             if let Some(device) = self.devices.get_mut(device_id) {
                 device.welcomes.remove(&conversation_id);
             }
+            self.forget_cursor(conversation_id, *device_id);
             self.write(Write::MemberLeft { conversation_id, device_id: *device_id });
         }
     }

@@ -4,7 +4,7 @@ use crate::input::Class;
 use crate::limit::RECEIPT_PUSH_ACCOUNTS_MAX;
 use crate::plane::{Plane, Reply};
 use crate::session::{Caller, done};
-use crate::store::{Query, Write};
+use crate::store::Query;
 use wardline_protocol::wire::{self, entry, response, server_frame};
 use wardline_protocol::{Code, ConversationId, DeviceId, MessageId, WireError, limit as wire_limit};
 
@@ -109,11 +109,10 @@ impl Plane {
             conversation.members.keys().filter(|id| **id != caller.device_id).copied().collect()
         };
         if newly_delivered {
-            let device_id = caller.device_id;
-            self.write(Write::Delivered { conversation_id, device_id, seq: delivered_seq });
+            self.write_delivered(conversation_id, caller.device_id, delivered_seq);
         }
         if newly_read {
-            self.write(Write::ReadUpTo { conversation_id, account_id: caller.account_id, seq: read_seq });
+            self.write_read(conversation_id, caller.account_id, read_seq);
         }
         if newly_delivered || newly_read {
             for device_id in others {

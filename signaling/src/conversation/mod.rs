@@ -319,6 +319,21 @@ impl Plane {
         }
     }
 
+    /// Whoever made a conversation while this device had no key package could not add it. Nobody else will: it joins by itself.
+    pub(crate) fn send_heads_of_unjoined(&mut self, caller: Caller) {
+        let ids = self.accounts.get(&caller.account_id).map(|account| account.conversations.clone());
+        let heads: Vec<wire::ConversationHead> = ids
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|id| Some(head(id, self.conversation_of(caller.account_id, id).ok()?, caller.device_id)))
+            .filter(|head| !head.joined)
+            .collect();
+        for page in heads.chunks(wire_limit::HEADS_PER_FRAME) {
+            let frame = wire::Heads { conversations: page.to_vec(), complete: false };
+            self.send(caller.session, server_frame::Body::Heads(frame), Class::Required);
+        }
+    }
+
     pub(crate) fn announce_welcomes(&mut self, device_id: DeviceId) {
         let waiting = self.devices.get(&device_id).map(|device| device.welcomes.clone()).unwrap_or_default();
         for conversation_id in waiting {

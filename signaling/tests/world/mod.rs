@@ -141,6 +141,11 @@ impl World {
         }
     }
 
+    /// Batches on their way to a stalled disk.
+    pub fn batches_waiting(&self) -> usize {
+        self.held.len()
+    }
+
     pub fn make_durable(&mut self) {
         let held = std::mem::take(&mut self.held);
         if let Some((newest, _)) = held.last() {
@@ -252,6 +257,13 @@ impl World {
 
     /// A new person with one enrolled, signed-in device that has uploaded key packages.
     pub fn person(&mut self, handle: &str) -> Phone {
+        let mut phone = self.newcomer(handle);
+        self.upload_key_packages(&mut phone);
+        phone
+    }
+
+    /// A new person whose device is enrolled and signed in, and has uploaded nothing.
+    pub fn newcomer(&mut self, handle: &str) -> Phone {
         let person = Person::internal(handle, handle, "Pflege");
         let invitation = self.hospital.add_account(&person, self.now_ms).unwrap();
         self.publish();
@@ -275,7 +287,9 @@ impl World {
         let certificate =
             certificate::issue_by_device(&issuer, of.device, of.account, device, key.public(), self.now_ms);
         let certificates = [vec![certificate], chain.certificates.clone()].concat();
-        self.enrol(of.account, key, wire::DeviceChain { certificates })
+        let mut phone = self.enrol(of.account, key, wire::DeviceChain { certificates });
+        self.upload_key_packages(&mut phone);
+        phone
     }
 
     pub fn chain_of(&mut self, asker: &Phone, device: DeviceId, account: AccountId) -> wire::DeviceChain {
@@ -299,11 +313,15 @@ impl World {
         let engine = Engine::new(DeviceIdentity::new(key, &chain).unwrap(), Suite::default()).unwrap();
         let mut phone = Phone { account, device, session, engine, seed };
         self.sign_in(&mut phone);
+        phone
+    }
+
+    /// The first key packages of a device that was only enrolled.
+    pub fn upload_key_packages(&mut self, phone: &mut Phone) {
         let key_packages = phone.engine.key_packages(5).unwrap().into_iter().map(Into::into).collect();
         let last_resort_key_package = phone.engine.last_resort_key_package().unwrap().into();
         let upload = wire::UploadKeyPackages { key_packages, last_resort_key_package };
         self.ask(phone.session, Ask::UploadKeyPackages(upload)).unwrap();
-        phone
     }
 
     pub fn sign_in(&mut self, phone: &mut Phone) {
