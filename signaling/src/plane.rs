@@ -55,13 +55,16 @@ struct Cursors {
 impl Cursors {
     fn take(&mut self) -> impl Iterator<Item = Write> + use<> {
         let Self { delivered, read, .. } = std::mem::take(self);
-        let delivered = delivered
-            .into_iter()
-            .map(|((conversation_id, device_id), seq)| Write::Delivered { conversation_id, device_id, seq });
-        delivered.chain(
-            read.into_iter()
-                .map(|((conversation_id, account_id), seq)| Write::ReadUpTo { conversation_id, account_id, seq }),
-        )
+        let delivered = delivered.into_iter().map(|((conversation_id, device_id), seq)| Write::Delivered {
+            conversation_id,
+            device_id,
+            seq,
+        });
+        delivered.chain(read.into_iter().map(|((conversation_id, account_id), seq)| Write::ReadUpTo {
+            conversation_id,
+            account_id,
+            seq,
+        }))
     }
 
     fn len(&self) -> usize {

@@ -8,6 +8,7 @@
 
 mod arrivals;
 mod audio;
+mod card;
 pub mod codec;
 mod delay;
 mod error;
@@ -22,6 +23,7 @@ pub mod talker;
 mod wav;
 
 pub use audio::{AudioSink, AudioSource, FRAME_SAMPLES, SAMPLE_RATE};
+pub use card::{Microphone, Speaker};
 pub use error::MediaError;
 pub use session::{MediaConfig, MediaSession};
 pub use statistics::MediaStatistics;

@@ -2,7 +2,7 @@
 use super::{Device, ProgramError};
 use crate::call::{Change, LiveCall, Sound};
 use crate::core::{Command, Event, Failure};
-use crate::media::{WavSink, WavSource};
+use crate::media::{AudioSink, AudioSource, Microphone, Speaker, WavSink, WavSource};
 use crate::session::is_final;
 use clap::Args;
 use serde_json::Value;
@@ -41,18 +41,25 @@ pub(super) struct Incoming {
 
 #[derive(Args, Clone)]
 struct SoundFiles {
-    /// What is said: a WAV file.
+    /// What is said: a WAV file instead of the microphone.
     #[arg(long)]
-    audio_in: PathBuf,
-    /// Where what is heard is written: a WAV file.
+    audio_in: Option<PathBuf>,
+    /// Where what is heard is written: a WAV file instead of the speaker.
     #[arg(long)]
-    audio_out: PathBuf,
+    audio_out: Option<PathBuf>,
 }
 
 impl SoundFiles {
     fn open(&self) -> Result<Sound, ProgramError> {
-        let source = Box::new(WavSource::open(&self.audio_in)?);
-        Ok(Sound { source, sink: Box::new(WavSink::create(&self.audio_out)?) })
+        let source: Box<dyn AudioSource> = match &self.audio_in {
+            Some(path) => Box::new(WavSource::open(path)?),
+            None => Box::new(Microphone::open()?),
+        };
+        let sink: Box<dyn AudioSink> = match &self.audio_out {
+            Some(path) => Box::new(WavSink::create(path)?),
+            None => Box::new(Speaker::open()?),
+        };
+        Ok(Sound { source, sink })
     }
 }
 

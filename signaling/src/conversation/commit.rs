@@ -41,7 +41,7 @@ impl Plane {
             _ => return Err(forbidden("a commit must be submitted by the device that made it")),
         }
         let welcome_needed = matches!(staged.committer, Committer::Member(_)) && !staged.added.is_empty();
-        if welcome_needed != !request.welcome.is_empty() {
+        if welcome_needed == request.welcome.is_empty() {
             return Err(WireError::new(Code::InvalidCommit, "a Welcome goes with added devices, and only with them"));
         }
         self.apply_commit(caller, conversation_id, made_in, staged, request)
