@@ -16,7 +16,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// The recording begins with the first speech, so that what is measured up to "speech is heard" holds no silence of the voice's own.
 fn say(file: &Path, text: &str) -> Result<(), Box<dyn Error>> {
+    let spoken = speak(text)?;
+    let silent_ms = first_speech_ms(&spoken, SAMPLE_RATE).ok_or("the voice said nothing")?;
+    let silent = (silent_ms * f64::from(SAMPLE_RATE) / 1_000.0) as usize;
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: SAMPLE_RATE,
@@ -24,7 +28,7 @@ fn say(file: &Path, text: &str) -> Result<(), Box<dyn Error>> {
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(file, spec)?;
-    for sample in speak(text)? {
+    for sample in spoken.iter().skip(silent) {
         writer.write_sample((sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)) as i16)?;
     }
     Ok(writer.finalize()?)
