@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates of `tests/`, which nothing of the product may use.
-const TESTS: &[&str] = &["tests", "unsynced", "fuzzing", "speech", "schedules"];
+const TESTS: &[&str] = &["tests", "unsynced", "fuzzing", "speech", "schedules", "hostile"];
 
 /// Third-party crates that do I/O, keep time or run tasks. The pure crates must not come to depend on them.
 const IMPURE: &[&str] = &["tokio", "quinn", "sqlx", "axum", "mio", "reqwest", "hyper", "webrtc", "rustls"];

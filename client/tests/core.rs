@@ -162,6 +162,7 @@ impl Alice {
             joined: true,
             first_seq: 1,
             receipts: Vec::new(),
+            confirmed_transcript_hash: Default::default(),
         }
     }
 

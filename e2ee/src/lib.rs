@@ -26,6 +26,7 @@ pub use cells::{Cell, CellError, Changes};
 pub use credential::{DeviceRef, Member};
 pub use engine::{
     Change, CommitApplied, Created, Encrypted, Engine, Floor, Joined, PendingCommit, PendingJoin, Received,
+    SPENT_CALLS_MAX,
 };
 pub use error::{EngineError, JoinError, ProcessError, Refusal};
 pub use header::{Header, NotAMessage, header};

@@ -32,6 +32,8 @@ pub(crate) enum Label {
     SignatureKeyPair = 18,
     /// Ours: an external join that waits for the node's answer.
     PendingJoin = 32,
+    /// Ours: calls of the present epoch that were rung or talked in.
+    SpentCalls = 33,
 }
 
 /// The key of a cell.

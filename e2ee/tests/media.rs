@@ -6,7 +6,7 @@ mod support;
 
 use support::*;
 use wardline_e2ee::media::{MediaEpoch, MediaError, OLD_EPOCH_KEEP_MS, Receiver, Sender};
-use wardline_e2ee::{Change, Engine, roster};
+use wardline_e2ee::{Change, Engine, SPENT_CALLS_MAX, roster};
 use wardline_protocol::CallId;
 
 const CALL: CallId = CallId::from_bytes([0xCA; 16]);
@@ -178,4 +178,31 @@ fn who_was_removed_hears_no_more() {
     let mut receiver = Receiver::new(a);
     receiver.update(bob.media_epoch(ID, &CALL).unwrap(), NOW);
     receiver.open(&frame, 0, NOW).unwrap();
+}
+
+#[test]
+fn a_call_is_spent_for_its_epoch_and_across_a_restart() {
+    let mut world = World::new();
+    let papers = [world.person("alice"), world.person("bob")];
+    let [mut alice, mut bob] = papers.each_ref().map(Papers::engine);
+    let mut node = Node::create(&mut alice, roster::direct(papers[0].account, papers[1].account), &world);
+    add(&mut node, &mut alice, &mut [&mut bob], None, &world);
+    let mut disk = Disk::default();
+    assert!(!alice.is_call_spent(ID, &CALL));
+    assert_eq!(alice.spend_call(ID, &CALL).unwrap(), Some(1));
+    assert_eq!(alice.spend_call(ID, &CALL).unwrap(), None, "noted before");
+    disk.restart(&mut alice, &papers[0]);
+    assert!(alice.is_call_spent(ID, &CALL));
+    let number = |n: usize| CallId::from_bytes((n as u128).to_be_bytes());
+    for n in 2..=SPENT_CALLS_MAX {
+        assert!(!alice.is_call_spent(ID, &number(n)));
+        assert_eq!(alice.spend_call(ID, &number(n)).unwrap(), Some(n));
+    }
+    assert!(alice.is_call_spent(ID, &number(0)), "when nothing more can be noted, nothing counts as fresh");
+    assert_eq!(alice.spend_call(ID, &number(0)).unwrap(), None);
+    let pending = alice.commit(ID, Change::default(), world.directory(), NOW).unwrap();
+    node.submit(&pending);
+    process(&mut alice, node.log.last().unwrap(), &world).unwrap();
+    assert!(!alice.is_call_spent(ID, &CALL), "other keys");
+    assert_eq!(alice.spend_call(ID, &CALL).unwrap(), Some(1));
 }

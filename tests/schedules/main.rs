@@ -1,20 +1,16 @@
 //! Random schedules of joins, leaves, sends, drops, reconnects, crashes, duplicate and reordered deliveries and lease expiries between
 //! eight devices, through the shipped plane and the shipped client core. `WARDLINE_SCHEDULES` sets how many, `WARDLINE_SCHEDULE` picks one.
 
-mod world;
-
 use std::collections::BTreeMap;
 use wardline_client::core::{Command, Reply};
 use wardline_protocol::{ConversationId, MessageId, wire};
+use wardline_schedules::World;
 use wardline_signaling::{Answer, Query};
-use world::World;
 
 /// What a short run plays; the long one (`make soak`) plays 1,000.
 const SCHEDULES: u64 = 60;
 const ACCOUNTS: usize = 6;
 const STEPS: usize = 150;
-/// Rounds in which everything must have come to rest.
-const ROUNDS_MAX: usize = 400;
 
 #[test]
 fn no_schedule_loses_a_message_or_splits_a_group() {
@@ -38,10 +34,10 @@ fn play(seed: u64) {
     for device in 0..world.devices.len() {
         world.connect(device);
     }
-    settle(&mut world);
+    world.settle();
     let accounts: Vec<_> = world.devices.iter().map(|device| device.account).collect();
     let founded = world.command(0, Command::CreateGroup { title: "Station".into(), accounts: accounts[1..4].to_vec() });
-    settle(&mut world);
+    world.settle();
     let group = match world.devices[0].replies.remove(&founded) {
         Some(Ok(Reply::Conversation(id))) => id,
         Some(Err(why)) => panic!("no group: {why}"),
@@ -55,7 +51,7 @@ fn play(seed: u64) {
     for account in &accounts[..ACCOUNTS] {
         world.lock(*account, false);
     }
-    settle(&mut world);
+    world.settle();
     check(&world, group);
 }
 
@@ -114,32 +110,6 @@ fn step(world: &mut World, group: ConversationId, accounts: &[wardline_protocol:
             world.lock(account, locked);
         }
     }
-}
-
-/// Lines up, disk quick, frames carried, until nothing moves any more.
-fn settle(world: &mut World) {
-    let mut quiet = 0;
-    for _ in 0..ROUNDS_MAX {
-        let mut moved = false;
-        for device in 0..world.devices.len() {
-            world.connect(device);
-            while world.carry_up(device) {
-                moved = true;
-            }
-        }
-        world.sync(usize::MAX);
-        for device in 0..world.devices.len() {
-            while world.carry_down(device) {
-                moved = true;
-            }
-        }
-        quiet = if moved { 0 } else { quiet + 1 };
-        if quiet == 8 {
-            return;
-        }
-        world.pass_ms(if moved { 10 } else { 2_500 });
-    }
-    panic!("it never came to rest");
 }
 
 fn check(world: &World, group: ConversationId) {

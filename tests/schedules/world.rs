@@ -1,91 +1,54 @@
-//! Eight devices, one node, and a network that loses lines: the shipped plane and the shipped client core, moved step by step by a seed.
+//! The hospital: who there is, and what a device's program does.
+use super::device::{open_core, store};
+use super::line::nonce;
+use super::node::open_plane;
+use super::{Device, Dice};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use wardline_client::core::{
-    Body, Changes, Command, Core, Event, Identity, Input as In, Notice, Output as Out, Reply, Saved, Token,
-};
+use wardline_client::core::{Command, Input as In, Output as Out, Reply, Saved, Token};
 use wardline_directory::NodeRecord;
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::key::{DeviceKey, OperationalKey, ProposerKey, RootKey};
 use wardline_directory::{certificate, session as proof};
-use wardline_e2ee::Suite;
-use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
-use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, Incarnation, MessageId, NodeId};
+use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said};
+use wardline_protocol::{AccountId, DeviceId, Incarnation, MessageId, NodeId};
 use wardline_signaling::memory::MemoryStore;
-use wardline_signaling::{BatchId, Input, Limits, NodeIdentity, Output, Plane, SessionId, Write};
+use wardline_signaling::{BatchId, Input, NodeIdentity, Plane, SessionId, Write};
 
-const START_MS: u64 = 1_800_000_000_000;
-const EXPORTER: [u8; 32] = [5; 32];
+pub(crate) const START_MS: u64 = 1_800_000_000_000;
+pub(crate) const EXPORTER: [u8; 32] = [5; 32];
 
-/// SplitMix64 (Steele et al. 2014): small, seeded, the same everywhere.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-
-    pub fn chance(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
-    }
-}
-
-/// A device: its core, what it has stored, and its line to the node.
-pub struct Device {
-    pub core: Core,
-    pub account: AccountId,
-    pub id: DeviceId,
-    seed: [u8; 32],
-    chain: wire::DeviceChain,
-    saved: Saved,
-    pub line: Option<SessionId>,
-    pub up: VecDeque<wire::ClientFrame>,
-    pub down: VecDeque<wire::ServerFrame>,
-    /// What its person has seen: message id, by conversation and seq.
-    pub shown: BTreeMap<(ConversationId, u64), (MessageId, String)>,
-    /// Own messages the node has acknowledged.
-    pub acknowledged: BTreeMap<MessageId, (ConversationId, u64)>,
-    /// Messages it could not decrypt although they were for it.
-    pub undecryptable: u64,
-    /// Messages it missed because it had to join again.
-    pub missed: u64,
-    /// Own messages it was told were not sent.
-    pub given_up: u64,
-    healed: bool,
-    pub complaints: Vec<String>,
-    pub replies: BTreeMap<Token, Result<Reply, String>>,
-    asked: BTreeMap<Token, String>,
-}
-
+/// Everything there is. See the crate.
 pub struct World {
+    /// Decides what happens next.
     pub dice: Dice,
+    /// Unix time, for everybody.
     pub now_ms: u64,
+    /// The first devices of all accounts, then the second ones of the first two.
     pub devices: Vec<Device>,
+    /// Whether pushed entries may come twice or in the wrong order.
+    pub noise: bool,
     /// The text of every message ever sent.
     pub texts: BTreeMap<MessageId, String>,
+    /// The node's database.
     pub store: MemoryStore,
-    plane: Plane,
-    node: NodeIdentity,
-    hospital: Hospital,
-    unsynced: VecDeque<(BatchId, Vec<Write>)>,
-    next_session: u64,
+    /// Everything ever written to it, in order.
+    pub(crate) journal: Vec<Write>,
+    pub(crate) plane: Plane,
+    /// The node's id, incarnation and proposer key.
+    pub node: NodeIdentity,
+    /// The IT admin's side: signs the directory.
+    pub hospital: Hospital,
+    pub(crate) unsynced: VecDeque<(BatchId, Vec<Write>)>,
+    pub(crate) next_session: u64,
     next_token: u64,
-    sessions: BTreeMap<SessionId, usize>,
-    replies_to_world: BTreeMap<SessionId, Vec<wire::ServerFrame>>,
+    pub(crate) sessions: BTreeMap<SessionId, usize>,
+    pub(crate) replies_to_world: BTreeMap<SessionId, Vec<wire::ServerFrame>>,
     boots: u8,
     /// Accounts that were locked, removed or left at some time. What such a device had not fetched before it was taken out, the node
     /// does not give it any more.
     pub taken_out: BTreeSet<AccountId>,
 }
-
 impl World {
     /// `accounts` people; the first two have two devices each.
     pub fn new(seed: u64, accounts: usize) -> Self {
@@ -109,16 +72,18 @@ impl World {
         let node = NodeIdentity { node_id, incarnation, proposer: Arc::new(proposer) };
         let store = MemoryStore::new();
         let statements = hospital.statements().iter().cloned();
-        store.apply_now(
-            (1..).zip(statements).map(|(version, statement)| Write::Statement { version, statement }).collect(),
-        );
+        let journal: Vec<Write> =
+            (1..).zip(statements).map(|(version, statement)| Write::Statement { version, statement }).collect();
+        store.apply_now(journal.clone());
         let plane = open_plane(&store, &hospital, &node, START_MS);
         let mut world = World {
             dice: Dice(seed),
             now_ms: START_MS,
             devices: Vec::new(),
+            noise: true,
             texts: BTreeMap::new(),
             store,
+            journal,
             plane,
             node,
             hospital,
@@ -151,7 +116,7 @@ impl World {
 
     fn device_key(&mut self) -> DeviceKey {
         let mut seed = [0; 32];
-        seed.chunks_mut(8).for_each(|part| part.copy_from_slice(&self.dice.next().to_le_bytes()));
+        seed.chunks_mut(8).for_each(|part| part.copy_from_slice(&self.dice.next_u64().to_le_bytes()));
         DeviceKey::from_seed(seed)
     }
 
@@ -164,192 +129,10 @@ impl World {
         self.node_input(Input::Closed { session });
         let seed = *key.seed();
         let core = open_core(self.hospital.directory().root(), account, id, seed, &chain, Saved::default(), 0);
-        self.devices.push(Device {
-            core,
-            account,
-            id,
-            seed,
-            chain,
-            saved: Saved::default(),
-            line: None,
-            up: VecDeque::new(),
-            down: VecDeque::new(),
-            shown: BTreeMap::new(),
-            acknowledged: BTreeMap::new(),
-            undecryptable: 0,
-            missed: 0,
-            given_up: 0,
-            healed: false,
-            complaints: Vec::new(),
-            replies: BTreeMap::new(),
-            asked: BTreeMap::new(),
-        });
+        self.devices.push(Device::new(core, account, id, seed, chain));
     }
 
-    // ---- the node ----
-
-    pub fn node_input(&mut self, input: Input) {
-        let mut out = Vec::new();
-        self.plane.handle(self.now_ms, input, &mut out);
-        for output in out {
-            match output {
-                Output::Send { session, frame, .. } => match self.sessions.get(&session) {
-                    Some(device) => self.devices[*device].down.push_back(frame),
-                    None => self.replies_to_world.entry(session).or_default().push(frame),
-                },
-                Output::Close { session, .. } => {
-                    if let Some(device) = self.sessions.remove(&session) {
-                        self.cut(device);
-                    }
-                    self.node_input(Input::Closed { session });
-                }
-                Output::Write { batch, writes } => self.unsynced.push_back((batch, writes)),
-                Output::Read { session, request_id, query } => {
-                    let answer = Ok(self.store.read_now(&query));
-                    self.node_input(Input::Answered { session, request_id, answer });
-                }
-                Output::Authenticated { .. } | Output::Media(_) => {}
-            }
-        }
-    }
-
-    /// The disk gets to the oldest batches.
-    pub fn sync(&mut self, batches: usize) {
-        let mut newest = None;
-        for _ in 0..batches {
-            let Some((batch, writes)) = self.unsynced.pop_front() else { break };
-            self.store.apply_now(writes);
-            newest = Some(batch);
-        }
-        if let Some(batch) = newest {
-            self.node_input(Input::Durable { batch });
-        }
-    }
-
-    /// kill -9: what was not synced is gone, and so is every line.
-    pub fn kill_node(&mut self) {
-        self.unsynced.clear();
-        self.sessions.clear();
-        for device in 0..self.devices.len() {
-            self.cut(device);
-        }
-        self.plane = open_plane(&self.store, &self.hospital, &self.node, self.now_ms);
-    }
-
-    pub fn pass_ms(&mut self, ms: u64) {
-        let until = self.now_ms + ms;
-        while let Some(wake) = self.plane.next_wake_ms().filter(|at| *at <= until) {
-            self.now_ms = self.now_ms.max(wake);
-            self.node_input(Input::Tick);
-        }
-        self.now_ms = until;
-        for device in 0..self.devices.len() {
-            self.core_input(device, In::Tick);
-        }
-    }
-
-    pub fn lock(&mut self, account: AccountId, locked: bool) {
-        if locked {
-            self.taken_out.insert(account);
-        }
-        let session = self.open_session();
-        let key = OperationalKey::from_seed([2; 32]);
-        let signature = proof::sign_admin(&key, &nonce(session), &EXPORTER).to_vec().into();
-        self.ask(session, Ask::AuthenticateAdmin(wire::AuthenticateAdmin { signature }));
-        let lock = wire::LockAccount { account_id: account.to_bytes(), locked };
-        self.ask(session, Ask::LockAccount(lock));
-        self.node_input(Input::Closed { session });
-    }
-
-    fn open_session(&mut self) -> SessionId {
-        let session = SessionId(self.next_session);
-        self.next_session += 1;
-        self.node_input(Input::Opened { session, nonce: nonce(session), exporter: EXPORTER });
-        let hello = wire::Hello { protocol_version: 1, client: "schedules".into() };
-        assert!(matches!(self.ask(session, Ask::Hello(hello)), Said::Challenge(_)));
-        session
-    }
-
-    /// A request of the world's own sessions, answered at once (the disk keeps up).
-    fn ask(&mut self, session: SessionId, body: Ask) -> Said {
-        let frame = wire::ClientFrame { request_id: 1, body: Some(body) };
-        self.node_input(Input::Frame { session, frame });
-        self.sync(usize::MAX);
-        let said = self.replies_to_world.remove(&session).unwrap_or_default();
-        let response = said.into_iter().find_map(|frame| match frame.body {
-            Some(Push::Response(response)) => response.result,
-            _ => None,
-        });
-        response.expect("the node answers")
-    }
-
-    // ---- lines ----
-
-    /// Connects and signs in; a locked account stays out.
-    pub fn connect(&mut self, device: usize) {
-        if self.devices[device].line.is_some() {
-            return;
-        }
-        let session = self.open_session();
-        let key = DeviceKey::from_seed(self.devices[device].seed);
-        let signature = proof::sign_device(&key, &nonce(session), &EXPORTER).to_vec().into();
-        let request = wire::Authenticate { device_id: self.devices[device].id.to_bytes(), signature };
-        let frame = wire::ClientFrame { request_id: 2, body: Some(Ask::Authenticate(request)) };
-        self.node_input(Input::Frame { session, frame });
-        let mut frames: VecDeque<_> = self.replies_to_world.remove(&session).unwrap_or_default().into();
-        let first = frames.pop_front().and_then(|frame| frame.body);
-        let Some(Push::Response(wire::Response { result: Some(Said::Authenticated(hello)), .. })) = first else {
-            return; // locked: the plane has closed the session
-        };
-        self.sessions.insert(session, device);
-        self.devices[device].line = Some(session);
-        self.devices[device].down = frames;
-        let connected = In::Connected {
-            account: self.devices[device].account,
-            directory_version: hello.directory_version,
-            incarnation: self.node.incarnation,
-            key_packages: hello.key_packages,
-        };
-        self.core_input(device, connected);
-    }
-
-    /// The line is cut: what is on its way in either direction is lost. The node learns of it now or when the device is back.
-    pub fn cut(&mut self, device: usize) {
-        let Some(session) = self.devices[device].line.take() else { return };
-        self.devices[device].up.clear();
-        self.devices[device].down.clear();
-        self.core_input(device, In::Disconnected);
-        if self.sessions.remove(&session).is_some() {
-            self.node_input(Input::Closed { session });
-        }
-    }
-
-    /// One frame goes up.
-    pub fn carry_up(&mut self, device: usize) -> bool {
-        let Some(session) = self.devices[device].line else { return false };
-        let Some(frame) = self.devices[device].up.pop_front() else { return false };
-        self.node_input(Input::Frame { session, frame });
-        true
-    }
-
-    /// One frame comes down; pushed entries sometimes come twice, or in the wrong order.
-    pub fn carry_down(&mut self, device: usize) -> bool {
-        let twice = self.dice.chance(5);
-        let swapped = self.dice.chance(5);
-        let down = &mut self.devices[device].down;
-        if swapped && down.len() >= 2 && is_entry(&down[0]) && is_entry(&down[1]) {
-            down.swap(0, 1);
-        }
-        let Some(frame) = down.pop_front() else { return false };
-        if twice && is_entry(&frame) {
-            down.push_front(frame.clone());
-        }
-        self.core_input(device, In::Frame(frame));
-        true
-    }
-
-    // ---- devices ----
-
+    /// The person wants something; the answer comes into `replies`.
     pub fn command(&mut self, device: usize, command: Command) -> Token {
         let token = Token(self.next_token);
         self.next_token += 1;
@@ -369,6 +152,7 @@ impl World {
         it.core = open_core(root, it.account, it.id, it.seed, &it.chain, it.saved.clone(), self.boots);
     }
 
+    /// Something happens to a device: its outputs are performed in their order.
     pub fn core_input(&mut self, device: usize, input: In) {
         let now_ms = self.now_ms;
         let it = &mut self.devices[device];
@@ -392,87 +176,4 @@ impl World {
             }
         }
     }
-}
-
-impl Device {
-    fn hear(&mut self, event: Event) {
-        // The core says first that it joined again, then what it missed by that.
-        let healed = std::mem::replace(&mut self.healed, matches!(event, Event::SecurityNotice(Notice::Healed(_))));
-        match event {
-            Event::MessageReceived(message) => {
-                if let Body::Text(text) = message.body {
-                    let key = (message.conversation, message.seq);
-                    if self.shown.insert(key, (message.message, text)).is_some() {
-                        self.complaints.push(format!("seq {} shown twice", message.seq));
-                    }
-                }
-            }
-            Event::MessageSent { conversation, message, seq } => {
-                self.acknowledged.insert(message, (conversation, seq));
-            }
-            // Written while being removed: the person is told that it was not sent.
-            Event::MessageFailed { error, .. } if error.code == Code::UnknownConversation => self.given_up += 1,
-            Event::MessageFailed { error, .. } => self.complaints.push(format!("a message failed: {error}")),
-            Event::Unreadable { count, .. } if healed => self.missed += count,
-            Event::Unreadable { count, .. } => self.undecryptable += count,
-            Event::NodeRefused(_) => self.complaints.push("an honest node was refused".into()),
-            _ => {}
-        }
-    }
-}
-
-/// What the device's database does with a transaction.
-fn store(saved: &mut Saved, changes: Changes) {
-    for key in &changes.deleted_cells {
-        saved.cells.retain(|(known, _)| known != key);
-    }
-    for (key, value) in changes.cells {
-        saved.cells.retain(|(known, _)| *known != key);
-        saved.cells.push((key, value));
-    }
-    saved.statements.extend(changes.statements.into_iter().map(|(_, statement)| statement));
-    saved.conversations.extend(changes.conversations);
-    for id in &changes.forgotten {
-        saved.conversations.remove(id);
-    }
-    saved.seen.extend(changes.history.iter().map(|message| (message.conversation, message.message)));
-    for record in changes.outbox {
-        saved.outbox.retain(|known| known.message.message != record.message.message);
-        saved.outbox.push(record);
-    }
-    saved.outbox.retain(|record| !changes.outbox_done.contains(&record.message.message));
-    saved.outbox.sort_by_key(|record| record.place);
-    saved.counters.extend(changes.counters);
-    saved.incarnation = changes.incarnation.or(saved.incarnation);
-}
-
-fn open_core(
-    root: wardline_directory::key::PublicKey,
-    account: AccountId,
-    device: DeviceId,
-    seed: [u8; 32],
-    chain: &wire::DeviceChain,
-    saved: Saved,
-    boot: u8,
-) -> Core {
-    let identity = Identity { root, account, device, key: DeviceKey::from_seed(seed), chain: chain.clone() };
-    let mut ids = seed;
-    ids[0] ^= boot;
-    Core::new(identity, Suite::default(), saved, ids).unwrap()
-}
-
-fn open_plane(store: &MemoryStore, hospital: &Hospital, node: &NodeIdentity, now_ms: u64) -> Plane {
-    let limits =
-        Limits { creations_per_hour: 1_000_000, external_joins_per_hour: 1_000_000, key_packages_per_hour: 1_000_000 };
-    Plane::open(store.load_now(), hospital.directory().root(), node.clone(), limits, now_ms).unwrap()
-}
-
-fn is_entry(frame: &wire::ServerFrame) -> bool {
-    matches!(frame.body, Some(Push::Entry(_)))
-}
-
-fn nonce(session: SessionId) -> [u8; 32] {
-    let mut nonce = [9; 32];
-    nonce[..8].copy_from_slice(&session.0.to_be_bytes());
-    nonce
 }

@@ -32,6 +32,10 @@ impl Core {
             return;
         }
         match conversation.stage {
+            Stage::Wanted if conversation.healing && conversation.heals.wait_until_ms(now_ms) > now_ms => {
+                conversation.retry_at_ms = conversation.heals.wait_until_ms(now_ms);
+                return;
+            }
             Stage::Wanted if conversation.retry_at_ms == 0 => {
                 conversation.stage = Stage::Fetching;
                 let fetch = wire::FetchGroupInfo { conversation_id: id.to_bytes() };
@@ -100,6 +104,12 @@ impl Core {
             self.send(Body::Acknowledge(acknowledge), Request::Unanswered);
         }
         any
+    }
+
+    /// Whether joining again is still an answer to what does not decrypt.
+    pub(super) fn may_heal(&self, id: ConversationId) -> bool {
+        let now_ms = self.now_ms;
+        self.conversations.get(&id).is_some_and(|conversation| conversation.heals.wait_until_ms(now_ms) <= now_ms)
     }
 
     /// This device lost its place in the group's chain: it joins again from outside, which replaces its leaf.

@@ -118,9 +118,8 @@ impl Core {
                 self.stored(id, message_id, entry.seq);
                 return Outcome::Applied;
             }
-            // The same ciphertext under another number: it was shown already.
-            Err(ProcessError::Duplicate) => return Outcome::Applied,
-            Err(ProcessError::Future | ProcessError::Orphaned) => {
+            // Any member can make one that does not decrypt: joining again is no answer to the next and the next.
+            Err(ProcessError::Future | ProcessError::Orphaned) if self.may_heal(id) => {
                 self.heal(id);
                 return Outcome::Stopped;
             }
@@ -138,6 +137,9 @@ impl Core {
         let Some(body) = content.body.and_then(Body::from_wire).filter(|_| fresh) else { return Outcome::Applied };
         if let Body::Title(title) = &body {
             self.title_told(id, title);
+        }
+        if let Body::Call { call, .. } = &body {
+            self.spend_call(id, call);
         }
         let message = Message {
             conversation: id,
@@ -163,8 +165,11 @@ impl Core {
         let result = self.engine.process_commit(id, &proposals, &commit.commit, &self.directory, self.now_ms);
         match result {
             Ok(applied) => self.commit_applied(id, &applied),
-            // Merged before: the commit that brought this device in.
-            Err(ProcessError::Stale | ProcessError::Duplicate) => Outcome::Applied,
+            // An epoch has one commit, and this device begins after the one that brought it in: an old one takes a newer entry's place.
+            Err(ProcessError::Stale | ProcessError::Duplicate) => {
+                self.refuse_conversation(id, Misbehaviour::BrokenLog);
+                Outcome::Stopped
+            }
             Err(ProcessError::Future | ProcessError::Orphaned) => {
                 self.heal(id);
                 Outcome::Stopped

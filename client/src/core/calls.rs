@@ -1,7 +1,9 @@
 //! Calls as one device sees them. The node is the authority on their state; this keeps what the device must know itself.
+use super::commit::PlanKind;
 use super::request::Request;
-use super::{Body, Core, Counter, Event, Failure, Membership, Reply, Token};
+use super::{Body, Core, Counter, Event, Failure, Membership, Misbehaviour, Reply, Token};
 use std::collections::BTreeMap;
+use wardline_e2ee::SPENT_CALLS_MAX;
 use wardline_protocol::wire::call_state::{EndReason, State};
 use wardline_protocol::wire::client_frame::Body as Frame;
 use wardline_protocol::wire::{self, ConversationKind, response};
@@ -9,6 +11,9 @@ use wardline_protocol::{AccountId, CallId, Code, ConversationId, DeviceId, WireE
 
 /// Calls that one device follows at once: one that is talked in, and the ones that ring meanwhile. Further ones are not shown.
 const CALLS_MAX: usize = 16;
+
+/// With so many calls noted in one epoch the device renews its keys.
+const SPENT_CALLS_RENEW: usize = SPENT_CALLS_MAX / 2;
 
 /// A call that is not over.
 pub(super) struct Call {
@@ -121,6 +126,7 @@ impl Core {
             Ok(epoch) => epoch,
             Err(error) => return self.done(token, Err(Failure::Engine(error.to_string()))),
         };
+        self.spend_call(conversation, &call);
         let Ok(context_id) = u32::try_from(self.count(Counter::MediaContext)) else {
             return self.done(token, Err(Failure::Engine("this device has used up its media contexts".into())));
         };
@@ -136,6 +142,12 @@ impl Core {
         ) else {
             return;
         };
+        if !self.calls.contains_key(&call)
+            && self.engine.epoch(conversation).is_some()
+            && self.engine.is_call_spent(conversation, &call)
+        {
+            return self.event(Event::NodeRefused(Misbehaviour::ReplayedCall));
+        }
         // The node says who calls; MLS decides who can be heard. A caller who is not in the conversation is not shown.
         if self.calls.len() >= CALLS_MAX
             || self.calls.contains_key(&call)
@@ -164,6 +176,7 @@ impl Core {
 
     fn call_over(&mut self, id: CallId, reason: EndReason, answering_device: Option<DeviceId>, talked_ms: u64) {
         let Some(call) = self.calls.remove(&id) else { return };
+        self.spend_call(call.conversation, &id);
         if call.own {
             let record = Body::Call { call: id, started_at_ms: call.started_at_ms, talked_ms, answered: call.answered };
             if let Err(error) = self.send_body(call.conversation, record) {
@@ -173,11 +186,23 @@ impl Core {
         self.event(Event::CallState { call: id, state: State::Ended, reason, answering_device, talked_ms });
     }
 
+    /// The call does not ring here again in this epoch: what was recorded of it would be heard as if it were said now.
+    pub(super) fn spend_call(&mut self, conversation: ConversationId, call: &CallId) {
+        match self.engine.spend_call(conversation, call) {
+            // The next epoch has room again.
+            Ok(Some(SPENT_CALLS_RENEW)) => self.plan(conversation, PlanKind::Refresh, None),
+            Ok(_) => {}
+            Err(error) => tracing::error!(%conversation, %call, %error, "a call cannot be noted"),
+        }
+    }
+
     /// A commit landed: whoever talks in this conversation needs the new epoch's keys.
     pub(super) fn media_epoch_changed(&mut self, conversation: ConversationId) {
         let here = |(_, call): &(&CallId, &Call)| call.conversation == conversation;
         let calls: Vec<CallId> = self.calls.iter().filter(here).map(|(id, _)| *id).collect();
         for call in calls {
+            // Its keys of the new epoch are used as well.
+            self.spend_call(conversation, &call);
             self.event(Event::MediaEpochChanged { call, conversation });
         }
     }

@@ -2,7 +2,7 @@
 use super::apply::needs_newer_directory;
 use super::conversation::Stage;
 use super::request::Request;
-use super::{Body, Core, Failure, Reply, Token};
+use super::{Body, Core, Event, Failure, Misbehaviour, Reply, Token};
 use wardline_e2ee::{Change, CommitApplied, EngineError, Refusal, roster};
 use wardline_protocol::limit::ADDS_PER_COMMIT;
 use wardline_protocol::wire::{self, ConversationKind, Roster, client_frame, response};
@@ -214,6 +214,10 @@ impl Core {
         let InFlight::Plan(plan_id) = in_flight else {
             if let Some(conversation) = self.conversations.get_mut(&id) {
                 conversation.lease = None;
+            }
+            if matches!(error, EngineError::Forbidden(_)) {
+                // The node may propose to remove, and nothing else.
+                self.event(Event::NodeRefused(Misbehaviour::ForbiddenCommit));
             }
             return;
         };

@@ -14,6 +14,13 @@ pub(super) const BUFFERED_ENTRIES_MAX: usize = 1_000;
 /// Message ids remembered of one conversation, to show no message twice.
 pub const SEEN_MESSAGES_MAX: usize = 10_000;
 
+/// Times that a device joins a conversation again within [`HEAL_WINDOW_MS`]. Beyond: a message that does not decrypt is told as
+/// unreadable, and a place that is lost is taken again later.
+pub const HEALS_MAX: usize = 3;
+
+/// See [`HEALS_MAX`].
+pub const HEAL_WINDOW_MS: u64 = 600_000;
+
 /// How far this device is in getting into the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -38,6 +45,31 @@ pub(super) enum Hold {
     Directory { retried: bool },
     /// For good: the log holds what no client may accept.
     Refused,
+}
+
+/// When this device joined again. Each time costs every member a commit, so a member or a node that makes it join in a loop is met with
+/// patience.
+#[derive(Default)]
+pub(super) struct Heals {
+    at_ms: VecDeque<u64>,
+}
+
+impl Heals {
+    /// It happens now.
+    pub(super) fn note(&mut self, now_ms: u64) {
+        if self.at_ms.len() == HEALS_MAX {
+            self.at_ms.pop_front();
+        }
+        self.at_ms.push_back(now_ms);
+    }
+
+    /// When the next time may be: `now_ms` unless it was too often.
+    pub(super) fn wait_until_ms(&self, now_ms: u64) -> u64 {
+        match self.at_ms.front() {
+            Some(oldest) if self.at_ms.len() == HEALS_MAX => now_ms.max(oldest + HEAL_WINDOW_MS),
+            _ => now_ms,
+        }
+    }
 }
 
 pub(super) struct Conversation {
@@ -70,6 +102,7 @@ pub(super) struct Conversation {
     pub(super) acknowledged: (u64, u64),
     pub(super) join_attempts: u32,
     pub(super) healing: bool,
+    pub(super) heals: Heals,
     /// Nothing is asked of the node for this conversation before.
     pub(super) retry_at_ms: u64,
     /// Commands that wait until this device is in the conversation.
@@ -111,6 +144,7 @@ impl Conversation {
             acknowledged: (0, 0),
             join_attempts: 0,
             healing: false,
+            heals: Heals::default(),
             retry_at_ms: 0,
             waiting: Vec::new(),
         }
@@ -128,6 +162,9 @@ impl Conversation {
     /// Forgets what belonged to the connection.
     pub(super) fn disconnected(&mut self) {
         self.named = false;
+        // What the node told of its log holds for this connection: one that is longer than it is would be waited for without end.
+        self.head_seq = self.record.cursor;
+        self.wanted_epoch = 0;
         self.creating = false;
         self.fetching = false;
         self.fetch_wanted = false;

@@ -199,6 +199,8 @@ pub enum Misbehaviour {
     BrokenLog,
     /// A device chain that does not verify.
     ForgedDevice,
+    /// A call that was over already rings again: its recorded sound could be played.
+    ReplayedCall,
 }
 
 /// What a person should know.

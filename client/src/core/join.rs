@@ -161,6 +161,9 @@ impl Core {
         let restored = self.session.as_ref().is_some_and(|session| session.restored);
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let (healing, cursor) = (conversation.healing, conversation.record.cursor);
+        if healing {
+            conversation.heals.note(self.now_ms);
+        }
         if healing && restored {
             let revived =
                 self.engine.members(id).iter().any(|member| !known.iter().any(|old| old.device_id == member.device_id));

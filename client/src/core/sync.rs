@@ -22,6 +22,8 @@ pub(super) struct Session {
     pub(super) refused: bool,
     /// The node's database is another one than when this device last saw it: it may be behind.
     pub(super) restored: bool,
+    /// Which life of the node's database this is.
+    incarnation: Incarnation,
     fetching_statements: bool,
     statements_wanted: u64,
     fetching_welcomes: bool,
@@ -61,6 +63,7 @@ impl Core {
             phase: Phase::Directory,
             refused: false,
             restored,
+            incarnation,
             fetching_statements: false,
             statements_wanted: directory_version,
             fetching_welcomes: false,
@@ -80,10 +83,6 @@ impl Core {
         if restored {
             self.event(Event::SecurityNotice(Notice::NodeRestored));
             self.counters.insert(Counter::LastResortUploaded, 0);
-        }
-        if self.incarnation != Some(incarnation) {
-            self.incarnation = Some(incarnation);
-            self.staged.incarnation = Some(incarnation);
         }
         self.upload_key_packages(key_packages);
         if directory_version > self.directory.version() {
@@ -336,9 +335,18 @@ impl Core {
             Stage::Joined => {
                 let behind = head.head_seq > cursor;
                 let unreachable = behind && cursor + 1 < head.first_seq;
+                // Another history under the same number, and neither side notices by numbers alone.
+                let forked = own_epoch == Some(head.epoch)
+                    && !head.confirmed_transcript_hash.is_empty()
+                    && self
+                        .engine
+                        .confirmed_transcript_hash(id)
+                        .is_some_and(|own| own != head.confirmed_transcript_hash);
                 let node_behind = head.head_seq < cursor || own_epoch.is_some_and(|epoch| head.epoch < epoch);
-                if !head.joined || unreachable || (node_behind && restored) {
+                if !head.joined || unreachable || ((node_behind || forked) && restored) {
                     self.heal(id);
+                } else if forked {
+                    self.refuse_conversation(id, Misbehaviour::BrokenLog);
                 } else if node_behind {
                     self.event(Event::NodeRefused(Misbehaviour::BrokenLog));
                 } else {
@@ -391,6 +399,12 @@ impl Core {
         };
         if self.conversations.values().all(settled) {
             session.announced = true;
+            // Not before: a line that breaks while conversations are being made good must find the node restored again.
+            let incarnation = session.incarnation;
+            if self.incarnation != Some(incarnation) {
+                self.incarnation = Some(incarnation);
+                self.staged.incarnation = Some(incarnation);
+            }
             self.event(Event::Ready);
         }
     }

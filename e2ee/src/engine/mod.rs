@@ -6,6 +6,7 @@
 //!
 //! Absent on purpose: I/O, clocks, the order of the log, retries. Those are the caller's.
 
+mod calls;
 mod commit;
 pub(crate) mod config;
 mod join;
@@ -20,6 +21,7 @@ use crate::media::MediaEpoch;
 use crate::roster;
 use crate::storage::{Label, Provider, key};
 use crate::suite::Suite;
+pub use calls::SPENT_CALLS_MAX;
 pub use commit::{Change, Created, PendingCommit};
 pub use join::{Floor, Joined, PendingJoin};
 pub use message::{Encrypted, Received};
@@ -122,6 +124,12 @@ impl Engine {
         Some(self.groups.get(&id)?.public_group().group_context().tree_hash().to_vec())
     }
 
+    /// The hash over the commits that led here (RFC 9420 section 8.2), equal for everybody in the same history, the node included;
+    /// empty before the first commit.
+    pub fn confirmed_transcript_hash(&self, id: ConversationId) -> Option<Vec<u8>> {
+        Some(self.groups.get(&id)?.public_group().group_context().confirmed_transcript_hash().to_vec())
+    }
+
     /// The members in leaf order; empty when the conversation is unknown.
     pub fn members(&self, id: ConversationId) -> Vec<Member> {
         let members = self.groups.get(&id).map(|group| credential::members(group.public_group().members()));
@@ -137,6 +145,7 @@ impl Engine {
     /// Deletes a conversation's state, and a join or commit that is pending.
     pub fn forget(&mut self, id: ConversationId) -> Result<(), EngineError> {
         self.provider.cells.delete(&join::pending_key(id)?);
+        self.provider.cells.delete(&key(Label::SpentCalls, &group_id(id))?);
         if let Some(mut group) = self.groups.remove(&id) {
             group.delete(self.provider.storage())?;
         }

@@ -144,6 +144,11 @@ impl PublicView {
         self.group.group_context().tree_hash()
     }
 
+    /// The hash over the commits that led here (RFC 9420 section 8.2): equal for everybody in the same history; empty before the first.
+    pub fn confirmed_transcript_hash(&self) -> &[u8] {
+        self.group.group_context().confirmed_transcript_hash()
+    }
+
     /// The tree, for those who join.
     pub fn ratchet_tree(&self) -> Result<Vec<u8>, Refused> {
         Ok(codec::encode_tree(&self.group.export_ratchet_tree())?)

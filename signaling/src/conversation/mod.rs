@@ -436,6 +436,7 @@ fn head(conversation_id: ConversationId, conversation: &Conversation, device_id:
         joined,
         first_seq: if joined { conversation.first_seq.get(&device_id).copied().unwrap_or(0) } else { 0 },
         receipts,
+        confirmed_transcript_hash: conversation.view.confirmed_transcript_hash().to_vec().into(),
     }
 }
 

@@ -1,0 +1,1 @@
+//! Nothing by itself: the hostile node is the test `hostile`.
