@@ -77,6 +77,31 @@ fn the_sound_of_an_earlier_call_is_not_heard_in_a_later_one() {
 }
 
 #[test]
+fn a_media_restart_opens_nothing_twice() {
+    let mut owner = Owner::new();
+    let direct = owner.direct();
+    let call = ring(&mut owner, direct);
+    let (recorded, mut receiver) = talk(&mut owner, call);
+    // Alice's media begins anew under a later context; Bob's receiver goes on, as the client's listener does.
+    let (epoch, context_id) = keys(&mut owner, ALICE, call);
+    let mut sender = Sender::new(epoch, context_id).unwrap();
+    let later = sender.seal(b"ten, not a hundred", 0).unwrap();
+    receiver.update(keys(&mut owner, BOB, call).0, 0);
+    assert_eq!(receiver.open(&later, 0, 0).unwrap().context_id, context_id);
+    assert!(recorded.iter().all(|frame| receiver.open(frame, 0, 0).unwrap_err() == MediaError::Replayed));
+    // A receiver that knew nothing would hear it all again, so a program that was started again gets no keys for one.
+    let mut fresh = Receiver::new(owner.account(ALICE));
+    fresh.update(keys(&mut owner, BOB, call).0, 0);
+    assert!(fresh.open(&recorded[0], 0, 0).is_ok());
+    owner.world.crash(BOB);
+    owner.world.settle();
+    let invitation = invite(&owner, call, direct);
+    owner.push(BOB, invitation);
+    assert_eq!(owner.refusals(BOB), vec![Misbehaviour::ReplayedCall]);
+    assert!(reply(&mut owner, BOB, Command::MediaKeys { call }).is_err());
+}
+
+#[test]
 fn a_call_that_was_does_not_ring_again() {
     let mut owner = Owner::new();
     let direct = owner.direct();

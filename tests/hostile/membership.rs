@@ -84,11 +84,12 @@ fn a_key_package_put_in_anothers_place_is_not_added() {
         let before = owner.state(ALICE, group);
         let add = Command::AddAccounts { conversation: group, accounts: vec![dave] };
         let token = owner.world.command(ALICE, add);
-        owner.carry_altered(ALICE, |result| {
+        let commits = owner.carry_altered(ALICE, |result| {
             if let (true, Said::KeyPackages(packages)) = (lie, result) {
                 packages.key_packages[0].key_package = forged.key_package().into();
             }
         });
+        assert_eq!(commits, usize::from(joined), "she makes no commit of it");
         if lie {
             assert_eq!(owner.state(ALICE, group), before);
         }

@@ -129,9 +129,12 @@ impl Owner {
         }
     }
 
-    /// Carries frames of one device for some seconds, with every response to it in the owner's hands.
-    pub fn carry_altered(&mut self, device: usize, mut lie: impl FnMut(&mut response::Result)) {
+    /// Carries frames of one device for some seconds, with every response to it in the owner's hands. Gives how many commits it sent: the
+    /// plane would refuse what the owner would take.
+    pub fn carry_altered(&mut self, device: usize, mut lie: impl FnMut(&mut response::Result)) -> usize {
+        let mut commits = 0;
         for _ in 0..ROUNDS {
+            commits += self.commits_on_line(device);
             while self.world.carry_up(device) {}
             self.world.sync(usize::MAX);
             for frame in &mut self.world.devices[device].down {
@@ -142,6 +145,7 @@ impl Owner {
             while self.world.carry_down(device) {}
             self.world.pass_ms(500);
         }
+        commits
     }
 
     // ---- what can be seen of a device ----
