@@ -1,4 +1,5 @@
 //! docs/OPERATIONS.md explains every line of the node's log and every metric; neither can be added without it.
+use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use wardline_tests::workspace;
@@ -6,14 +7,13 @@ use wardline_tests::workspace;
 const PAGE: &str = "docs/OPERATIONS.md";
 
 /// The node's own code, test modules cut off.
-fn node_code() -> Vec<(PathBuf, String)> {
+fn node_code() -> Result<Vec<(PathBuf, String)>> {
     let folders = ["relay/src", "signaling/src", "sfu/src"];
-    let files =
-        workspace::files().unwrap().into_iter().filter(|file| folders.iter().any(|folder| file.starts_with(folder)));
+    let files = workspace::files()?.into_iter().filter(|file| folders.iter().any(|folder| file.starts_with(folder)));
     let code = files.filter(|file| file.extension().is_some_and(|ending| ending == "rs")).map(|file| {
-        let text = workspace::text(&file).unwrap();
+        let text = workspace::text(&file).context("code in UTF-8")?;
         let tests_at = text.find("#[cfg(test)]").unwrap_or(text.len());
-        (file, text[..tests_at].to_owned())
+        Ok((file, text[..tests_at].to_owned()))
     });
     code.collect()
 }
@@ -58,7 +58,7 @@ fn every_log_line_is_explained() {
     let explained: BTreeSet<&str> =
         page.lines().filter(|line| line.starts_with("| `")).flat_map(in_backquotes).collect();
     let mut seen = BTreeSet::new();
-    for (file, code) in node_code() {
+    for (file, code) in node_code().unwrap() {
         for call in ["error!(", "warn!(", "info!("] {
             for message in messages(&code, call) {
                 assert!(explained.contains(message.as_str()), "{}: {PAGE} does not explain: {message}", file.display());

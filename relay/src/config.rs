@@ -4,7 +4,7 @@
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 /// Prefix of the environment variables that override the file; `__` stands between a section and a key.
@@ -249,6 +249,17 @@ impl Config {
                 self.media.advertise.len()
             )));
         }
+        let listen = self.listen.address;
+        let is_listen = |told: &&SocketAddr| {
+            // The same port of another host is the affair of whoever translates.
+            let own = || listen.ip().is_unspecified() && UdpSocket::bind((told.ip(), 0)).is_ok();
+            listen.port() == told.port() && (listen.ip() == told.ip() || own())
+        };
+        if let Some(told) = self.media.advertise.iter().find(is_listen) {
+            return Err(ConfigError::Impossible(format!(
+                "media.advertise names {told}, where listen.address is: media has a port of its own"
+            )));
+        }
         let last_port = usize::from(self.media.address.port()) + shards - 1;
         if self.media.address.port() != 0 && last_port > usize::from(u16::MAX) {
             return Err(ConfigError::Impossible(format!(
@@ -321,6 +332,7 @@ mod tests {
         for text in [
             "[listen]\naddress = \"hospital\"",
             "[media]\nshards = 2\nadvertise = [\"192.0.2.1:5000\"]",
+            "[media]\nshards = 1\nadvertise = [\"127.0.0.1:4433\"]",
             "[media]\nshards = 4\naddress = \"0.0.0.0:65534\"",
             "[log]\nlevel = \"loud\"",
             "[listen]\nconnections_max = 0",

@@ -1,20 +1,39 @@
 //! The demo hospital as a process of its own, and people's devices on it.
+use crate::network::Network;
 use crate::program::{self, Program};
 use crate::unsynced::Disk;
 use anyhow::{Context as _, Result};
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use wardline_client::connection::CertificatePin;
 use wardline_client::core::{self, Event, Reply};
+use wardline_client::session::join::Linking;
 use wardline_client::session::{Client, join};
 use wardline_protocol::wire::EnrolmentCode;
-use wardline_protocol::{AccountId, ConversationId, DeviceId, code};
+use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, code};
 
 /// How long the node may take to serve.
 const START_MAX: Duration = Duration::from_secs(60);
+
+/// How long a grant for a further device may take.
+const LINK_MAX: Duration = Duration::from_secs(30);
+
+/// What lies between a hospital's clients and its node.
+pub struct Networks {
+    /// Carries the signaling.
+    pub line: Network,
+    /// Carries the calls.
+    pub media: Network,
+}
+
+/// A UDP address of this machine that is free now, for a node that must know its own before it starts.
+pub fn free_port() -> Result<SocketAddr> {
+    Ok(UdpSocket::bind(("127.0.0.1", 0))?.local_addr()?)
+}
 
 /// A running `wardline dev`.
 pub struct Hospital {
@@ -48,13 +67,32 @@ impl Hospital {
     /// Ends `wardline dev`, which plays the IT admin too, and goes on with `wardline serve`, which knows what a real node knows, on the
     /// same addresses and the same data.
     pub fn serve_only(self) -> Result<Self> {
+        self.serve_with(&[("WARDLINE_MEDIA__ADDRESS", "127.0.0.1:0".to_owned())])
+    }
+
+    /// The same, behind networks that the story can spoil: clients find one where they found the node, and the other where the node
+    /// tells them that its media is.
+    pub async fn serve_behind(self) -> Result<(Self, Networks)> {
+        let (front, any) = (self.address()?, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let media = Network::start(any, free_port()?).await?;
+        let node = free_port()?;
+        let hospital = self.serve_with(&[
+            ("WARDLINE_LISTEN__ADDRESS", node.to_string()),
+            ("WARDLINE_MEDIA__SHARDS", "1".to_owned()),
+            ("WARDLINE_MEDIA__ADDRESS", media.node().to_string()),
+            ("WARDLINE_MEDIA__ADVERTISE", format!("[\"{}\"]", media.address())),
+        ])?;
+        Ok((hospital, Networks { line: Network::start(front, node).await?, media }))
+    }
+
+    fn serve_with(self, settings: &[(&str, String)]) -> Result<Self> {
         let Self { program, folder, ready } = self;
         program.kill()?;
         let ops = ready["ops"].as_str().context("ops in the ready file")?;
         let mut command = Command::new(program::path("wardline")?);
         command.args(["serve", "--data"]).arg(folder.join("data").join("node"));
         command.env("WARDLINE_LISTEN__ADDRESS", ready["address"].as_str().context("address in the ready file")?);
-        command.env("WARDLINE_OPS__ADDRESS", ops).env("WARDLINE_MEDIA__ADDRESS", "127.0.0.1:0");
+        command.env("WARDLINE_OPS__ADDRESS", ops).envs(settings.iter().map(|(key, value)| (key, value)));
         let log = std::fs::OpenOptions::new().append(true).open(folder.join("node.log"))?;
         let program = Program::start(command.stdin(Stdio::null()).stderr(log))?;
         let until = Instant::now() + START_MAX;
@@ -97,6 +135,28 @@ impl Hospital {
         let directory = self.folder.join(handle);
         let id = join::enrol(&directory, &link).await?;
         Device::open(directory, AccountId::parse(&code.account_id)?, id).await
+    }
+
+    /// A further device of the same person, let in by the one there is, with its state in `folder/<name>`.
+    pub async fn further_device(&self, name: &str, one: &Device) -> Result<Device> {
+        let nodes = one.client.look(|core| core.directory().nodes().map(|node| node.certificate_sha256).next());
+        let pin = CertificatePin(nodes.await?.context("a node in the directory")?);
+        let linking = Linking::begin(&self.address()?.to_string(), pin).await?;
+        let code = code::parse_device_link(&linking.code())?;
+        let directory = self.folder.join(name);
+        let approving = async {
+            // The node may take the approval before it has taken that the new device waits: nobody types that fast.
+            loop {
+                match one.client.command(core::Command::ApproveLink { code: code.clone() }).await? {
+                    Err(failure) if failure.code() == Some(Code::UnknownDevice) => {}
+                    done => return Ok(done.map(drop)?),
+                }
+            }
+        };
+        let finishing = async { anyhow::Ok(linking.finish(&directory).await?) };
+        let linked = tokio::time::timeout(LINK_MAX, async { tokio::try_join!(approving, finishing) }).await;
+        let ((), id) = linked.context("linking a device")??;
+        Device::open(directory, one.account, id).await
     }
 }
 
@@ -158,6 +218,11 @@ impl Device {
     /// Carries out a command; a refusal is an error.
     pub async fn command(&self, command: core::Command) -> Result<Reply> {
         Ok(self.client.command(command).await??)
+    }
+
+    /// Waits until it is signed in and level with the node.
+    pub async fn ready(&mut self, bound: Duration) -> Result<()> {
+        self.until(bound, |event| matches!(event, Event::Ready).then_some(())).await.context("signing in")
     }
 
     /// The direct conversation with another account, found or made.

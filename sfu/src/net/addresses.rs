@@ -1,5 +1,6 @@
 //! Where shards listen, and what they tell clients.
 use crate::{Config, StartError};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 /// Checks the numbers of a configuration.
@@ -21,6 +22,18 @@ pub(super) fn check(config: &Config) -> Result<(), StartError> {
             "`advertised` has {given} addresses for {} shards: give one per shard, or none",
             config.shards
         ));
+    }
+    for (index, address) in config.advertised.iter().enumerate() {
+        let leads_to = |bind: &SocketAddr| {
+            bind.port() == address.port() && (bind.ip() == address.ip() || bind.ip().is_unspecified())
+        };
+        let others = config.bind.iter().enumerate().filter(|(other, _)| *other != index);
+        let own = config.bind.get(index).is_some_and(leads_to);
+        if !own && let Some((other, _)) = others.into_iter().find(|(_, bind)| leads_to(bind)) {
+            return wrong(format!(
+                "`advertised` names {address} for shard {index}, but shard {other} listens there: give them in the order of `bind`"
+            ));
+        }
     }
     if config.room_participants_max < 2 {
         return wrong("`room_participants_max` is below 2: nobody could be called".into());
@@ -84,17 +97,27 @@ fn check_advertised(bound: SocketAddr, address: SocketAddr) -> Result<(), StartE
     if address.is_ipv4() != bound.is_ipv4() {
         return refuse("it is of another IP version than `bind`. Set both to IPv4 or both to IPv6");
     }
-    // An address of this host leads to the socket as it is: then the port must be the bound one. Others may be translated.
+    // An address of this host leads to the socket as it is, unless a program here forwards from it, as a load balancer or a
+    // container's proxy does: it listens there already. Addresses of other hosts may be translated.
     let own = UdpSocket::bind(SocketAddr::new(address.ip(), 0)).is_ok();
-    if own && address.port() != bound.port() {
-        return refuse("it is an address of this host, but the port is not the one in `bind`. Make the ports equal");
+    let direct = address.port() == bound.port() && (bound.ip().is_unspecified() || bound.ip() == address.ip());
+    if !own || direct || is_taken(address) {
+        return Ok(());
     }
-    if own && !bound.ip().is_unspecified() && bound.ip() != address.ip() {
+    if address.port() != bound.port() {
         return refuse(
-            "it is an address of this host, but `bind` listens on another one. Make them equal, or bind 0.0.0.0",
+            "it is an address of this host, but the port is not the one in `bind` and nothing that could forward listens there. Make \
+             the ports equal",
         );
     }
-    Ok(())
+    refuse(
+        "it is an address of this host, but `bind` listens on another one and nothing that could forward listens there. Make them \
+         equal, or bind 0.0.0.0",
+    )
+}
+
+fn is_taken(address: SocketAddr) -> bool {
+    UdpSocket::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
 }
 
 #[cfg(test)]
@@ -120,6 +143,16 @@ mod tests {
     }
 
     #[test]
+    fn a_program_on_this_host_may_forward() {
+        let bound = address("127.0.0.1:7000");
+        let forwarder = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let front = forwarder.local_addr().unwrap();
+        assert_eq!(advertised(bound, Some(front)).unwrap(), [front]);
+        drop(forwarder);
+        assert!(advertised(bound, Some(front)).is_err(), "nobody forwards from there any more");
+    }
+
+    #[test]
     fn without_configuration_the_interfaces_are_advertised_with_the_bound_port() {
         let found = advertised(address("0.0.0.0:7001"), None).unwrap();
         assert!(!found.is_empty());
@@ -138,6 +171,12 @@ mod tests {
         assert!(with(|c| c.shards = 0).is_err());
         assert!(with(|c| c.shards = 2).is_err());
         assert!(with(|c| c.advertised = vec![c.bind[0]; 2]).is_err());
+        let swapped = |c: &mut Config| {
+            c.shards = 2;
+            c.bind = vec![address("127.0.0.1:7000"), address("127.0.0.1:7001")];
+            c.advertised = vec![c.bind[1], c.bind[0]];
+        };
+        assert!(with(swapped).is_err());
         assert!(with(|c| c.room_participants_max = 1).is_err());
         assert!(with(|c| c.command_queue = 0).is_err());
     }

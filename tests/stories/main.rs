@@ -1,0 +1,10 @@
+//! Stories of a hospital's day, end to end: the node is the program itself in its own process, people have real devices on it.
+mod calls;
+mod devices;
+mod lost;
+mod membership;
+mod network;
+mod office;
+mod programs;
+mod roaming;
+mod sound;
