@@ -162,6 +162,8 @@ impl Alice {
             joined: true,
             first_seq: 1,
             receipts: Vec::new(),
+            left_seq: 0,
+            former: false,
         }
     }
 

@@ -1,4 +1,5 @@
 //! Eight devices, one node, and a network that loses lines: the shipped plane and the shipped client core, moved step by step by a seed.
+use crate::times::Times;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use wardline_client::core::{
@@ -12,7 +13,7 @@ use wardline_e2ee::Suite;
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
 use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, Incarnation, MessageId, NodeId};
 use wardline_signaling::memory::MemoryStore;
-use wardline_signaling::{BatchId, Input, Limits, NodeIdentity, Output, Plane, SessionId, Write};
+use wardline_signaling::{BatchId, Input, Limits, NodeIdentity, Output, Plane, SessionId, WelcomeRow, Write};
 
 const START_MS: u64 = 1_800_000_000_000;
 const EXPORTER: [u8; 32] = [5; 32];
@@ -81,9 +82,12 @@ pub struct World {
     sessions: BTreeMap<SessionId, usize>,
     replies_to_world: BTreeMap<SessionId, Vec<wire::ServerFrame>>,
     boots: u8,
-    /// Accounts that were locked, removed or left at some time. What such a device had not fetched before it was taken out, the node
-    /// does not give it any more.
+    /// Accounts that were locked, removed or left at some time. What such a person wrote while being taken out may not be sent.
     pub taken_out: BTreeSet<AccountId>,
+    /// Devices that do not connect now.
+    pub away: BTreeSet<usize>,
+    /// When each device was in which group, as what became durable says.
+    pub times: Times,
 }
 
 impl World {
@@ -129,6 +133,8 @@ impl World {
             replies_to_world: BTreeMap::new(),
             boots: 0,
             taken_out: BTreeSet::new(),
+            away: BTreeSet::new(),
+            times: Times::default(),
         };
         for invitation in &invitations {
             let key = world.device_key();
@@ -218,11 +224,26 @@ impl World {
         let mut newest = None;
         for _ in 0..batches {
             let Some((batch, writes)) = self.unsynced.pop_front() else { break };
+            for write in &writes {
+                self.follow_times(write);
+            }
             self.store.apply_now(writes);
             newest = Some(batch);
         }
         if let Some(batch) = newest {
             self.node_input(Input::Durable { batch });
+        }
+    }
+
+    fn follow_times(&mut self, write: &Write) {
+        if let Write::MemberLeft { conversation_id, device_id } = write {
+            let device = self.devices.iter().find(|device| device.id == *device_id).unwrap();
+            let cursor = device.saved.conversations.get(conversation_id).map_or(0, |record| record.cursor);
+            let waiting = |row: &WelcomeRow| (row.conversation_id, row.device_id) == (*conversation_id, *device_id);
+            let welcome_waits = self.store.load_now().welcomes.iter().any(waiting);
+            self.times.left(*conversation_id, *device_id, welcome_waits, cursor);
+        } else {
+            self.times.follow(write);
         }
     }
 
@@ -287,7 +308,7 @@ impl World {
 
     /// Connects and signs in; a locked account stays out.
     pub fn connect(&mut self, device: usize) {
-        if self.devices[device].line.is_some() {
+        if self.devices[device].line.is_some() || self.away.contains(&device) {
             return;
         }
         let session = self.open_session();
@@ -311,6 +332,16 @@ impl World {
             key_packages: hello.key_packages,
         };
         self.core_input(device, connected);
+    }
+
+    /// Its line is cut, and it does not come again until [`World::come_back`].
+    pub fn go_away(&mut self, device: usize) {
+        self.away.insert(device);
+        self.cut(device);
+    }
+
+    pub fn come_back(&mut self, device: usize) {
+        self.away.remove(&device);
     }
 
     /// The line is cut: what is on its way in either direction is lost. The node learns of it now or when the device is back.
