@@ -163,6 +163,8 @@ impl Alice {
             first_seq: 1,
             receipts: Vec::new(),
             confirmed_transcript_hash: Default::default(),
+            left_seq: 0,
+            former: false,
         }
     }
 

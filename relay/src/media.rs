@@ -3,7 +3,7 @@ use crate::metrics::Metrics;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use wardline_protocol::{CallId, Code, WireError};
 use wardline_sfu::{Event, ParticipantId, RoomId, Sfu, StartError};
 use wardline_signaling::{MediaCommand, MediaEvent, SdpOffer};
@@ -36,13 +36,17 @@ pub(crate) fn settings(config: &crate::config::Media) -> wardline_sfu::Config {
     }
 }
 
-/// Starts the shards; their events go to `events`.
+/// Starts the shards; their events go to `events`. `failed` is set once a shard has ended by itself.
 pub(crate) fn start(
     config: &crate::config::Media,
     events: mpsc::Sender<MediaEvent>,
     metrics: Arc<Metrics>,
+    failed: watch::Sender<bool>,
 ) -> Result<Sfu, StartError> {
     Sfu::start(settings(config), move |event| {
+        if let Event::ShardEnded { .. } = event {
+            failed.send_replace(true);
+        }
         if let Some(event) = translate(event) {
             hand_on(&events, &metrics, event);
         }

@@ -2,7 +2,7 @@
 use crate::{ParticipantId, RoomId};
 use std::time::Duration;
 
-/// Something that happened to a participant. Delivered on the shard's thread: the receiver must only hand it on, never block.
+/// Something that happened to a participant, or to a shard. Delivered on the shard's thread: the receiver must only hand it on, never block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -36,5 +36,10 @@ pub enum Event {
         participant: ParticipantId,
         /// How long after `set_sending(true)`.
         after_allowed: Duration,
+    },
+    /// A shard ended without being told to: its rooms are gone, and it takes no new ones. Only a new media plane helps.
+    ShardEnded {
+        /// Its place in [`crate::Config::bind`].
+        shard: usize,
     },
 }

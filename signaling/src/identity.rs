@@ -33,6 +33,8 @@ pub(crate) struct Device {
     pub(crate) last_resort: bool,
     pub(crate) fetches: Option<Bucket>,
     pub(crate) welcomes: BTreeSet<ConversationId>,
+    /// Conversations it is out of, with something left to read.
+    pub(crate) former: BTreeSet<ConversationId>,
 }
 
 impl Plane {
@@ -90,6 +92,7 @@ impl Plane {
             last_resort: false,
             fetches: None,
             welcomes: BTreeSet::new(),
+            former: BTreeSet::new(),
         })
     }
 
@@ -246,6 +249,7 @@ impl Plane {
         device.last_resort = false;
         let account_id = device.account_id;
         self.write(Write::RevokeDevice { device_id });
+        self.drop_former(device_id);
         self.tell_account(account_id, device_id, devices_changed::Change::Revoked);
         // The device itself may be asking: it hears the answer, then goodbye.
         self.end_device(device_id, WireError::new(Code::DeviceRevoked, "this device was revoked"));

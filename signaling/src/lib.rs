@@ -20,6 +20,6 @@ pub use input::{BatchId, Class, Input, MediaCommand, MediaEvent, NodeIdentity, O
 pub use limit::Limits;
 pub use plane::{Counts, OpenError, Plane};
 pub use store::{
-    Answer, ConversationRow, DeviceRow, FoundKeyPackage, KeyPackageRow, MemberRow, Query, Snapshot, Store, StoreError,
-    WelcomeRow, Write,
+    Answer, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, KeyPackageRow, MemberRow, Query, Snapshot, Store,
+    StoreError, WelcomeRow, Write,
 };

@@ -12,6 +12,9 @@ pub const HOLD_MS: u64 = 30_000;
 /// How long one member alone may commit when removals are pending.
 pub const LEASE_MS: u64 = 2_000;
 
+/// Times in one conversation that are kept for a device that is out of it and has not read their end; a further one is not kept.
+pub const FORMER_TIMES_MAX: usize = 8;
+
 /// How long a new device waits for its grant.
 pub const LINK_WAIT_MS: u64 = 300_000;
 

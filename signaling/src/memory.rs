@@ -1,8 +1,8 @@
 //! A store in memory: for tests, which can also make it forget what was not durable. A hospital's node uses the one of `relay`.
 use crate::limit::RECENT_MESSAGES;
 use crate::store::{
-    Answer, ConversationRow, DeviceRow, FoundKeyPackage, MemberRow, Query, Snapshot, Store, StoreError, WelcomeRow,
-    Write,
+    Answer, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, MemberRow, Query, Snapshot, Store, StoreError,
+    WelcomeRow, Write,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +34,8 @@ struct Kept {
     log: Vec<wire::Entry>,
     members: BTreeMap<DeviceId, MemberRow>,
     departed: BTreeSet<AccountId>,
+    /// The last seq of a time in the group, by device and first seq.
+    former: BTreeMap<(DeviceId, u64), u64>,
     read: BTreeMap<AccountId, u64>,
     welcomes: BTreeMap<DeviceId, wire::WelcomeFor>,
 }
@@ -98,6 +100,7 @@ impl State {
                 self.last_resorts.remove(&device_id);
                 self.conversations.values_mut().for_each(|kept| {
                     kept.welcomes.remove(&device_id);
+                    kept.former.retain(|(id, _), _| *id != device_id);
                 });
             }
             Write::LockAccount { account_id, locked: true } => {
@@ -142,6 +145,13 @@ impl State {
                 let kept = self.kept(conversation_id);
                 kept.members.remove(&device_id);
                 kept.welcomes.remove(&device_id);
+            }
+            Write::FormerMember { conversation_id, device_id, first_seq, left_seq } => {
+                self.kept(conversation_id).former.insert((device_id, first_seq), left_seq);
+            }
+            Write::ForgetFormer { conversation_id, device_id, up_to_seq } => {
+                let former = &mut self.kept(conversation_id).former;
+                former.retain(|(id, _), left_seq| *id != device_id || *left_seq > up_to_seq);
             }
             Write::Welcomes { conversation_id, device_ids, seq, epoch, welcome, ratchet_tree } => {
                 let kept = self.kept(conversation_id);
@@ -223,6 +233,15 @@ impl State {
             head_seq: kept.log.len() as u64,
             members: kept.members.values().cloned().collect(),
             departed: kept.departed.iter().copied().collect(),
+            former: kept
+                .former
+                .iter()
+                .map(|((device_id, first_seq), left_seq)| FormerRow {
+                    device_id: *device_id,
+                    first_seq: *first_seq,
+                    left_seq: *left_seq,
+                })
+                .collect(),
             read: kept.read.iter().map(|(account, seq)| (*account, *seq)).collect(),
             recent: recent(&kept.log),
         });
@@ -251,13 +270,13 @@ fn message_of(entry: &wire::Entry) -> Option<MessageId> {
     }
 }
 
+/// Of an id that was used twice, the first place counts.
 fn recent(log: &[wire::Entry]) -> Vec<(MessageId, u64, u64)> {
-    let mut newest: Vec<_> = log
+    let mut known = BTreeSet::new();
+    let first: Vec<_> = log
         .iter()
-        .rev()
         .filter_map(|entry| Some((message_of(entry)?, entry.seq, entry.accepted_at_ms)))
-        .take(RECENT_MESSAGES)
+        .filter(|(id, ..)| known.insert(*id))
         .collect();
-    newest.reverse();
-    newest
+    first[first.len().saturating_sub(RECENT_MESSAGES)..].to_vec()
 }

@@ -322,7 +322,7 @@ impl Plane {
         let result = match answer {
             Err(error) if self.message_not_found_out(session, request_id, &error) => Ok(Reply::Later),
             Err(error) => Err(error),
-            Ok(Answer::Log(entries)) => Ok(self.log_read(entries)),
+            Ok(Answer::Log(entries)) => Ok(self.log_read(self.device_of(session), entries)),
             Ok(Answer::Welcomes(welcomes)) => Ok(Reply::Now(response::Result::Welcomes(wire::Welcomes { welcomes }))),
             Ok(Answer::KeyPackages(found)) => Ok(self.key_packages_read(found)),
             Ok(Answer::FindMessage(found)) => {
@@ -331,6 +331,13 @@ impl Plane {
             }
         };
         self.answer(session, request_id, result);
+    }
+
+    fn device_of(&self, session: SessionId) -> Option<DeviceId> {
+        match self.sessions.get(&session)?.role {
+            Role::Device { device_id, .. } => Some(device_id),
+            _ => None,
+        }
     }
 
     pub(crate) fn read(&mut self, caller: Caller, query: Query) -> Reply {

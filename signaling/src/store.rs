@@ -28,7 +28,7 @@ pub enum Write {
     Statement { version: u64, statement: wire::Statement },
     /// A device was enrolled or linked.
     Device(DeviceRow),
-    /// A device was revoked: its key packages and welcomes go too.
+    /// A device was revoked: its key packages and welcomes go too, and what it might still read.
     RevokeDevice { device_id: DeviceId },
     /// An account was locked or unlocked.
     LockAccount { account_id: AccountId, locked: bool },
@@ -52,6 +52,10 @@ pub enum Write {
     MemberJoined { conversation_id: ConversationId, device_id: DeviceId, first_seq: u64 },
     /// A device is no longer in the group; its waiting welcome goes too.
     MemberLeft { conversation_id: ConversationId, device_id: DeviceId },
+    /// A device that is out of the group may still fetch its time in it, to the commit that removed it.
+    FormerMember { conversation_id: ConversationId, device_id: DeviceId, first_seq: u64, left_seq: u64 },
+    /// The device has stored this much: its times that ended by then are not kept any more.
+    ForgetFormer { conversation_id: ConversationId, device_id: DeviceId, up_to_seq: u64 },
     /// Welcomes of one commit: one welcome and one tree for all of `device_ids`.
     Welcomes {
         conversation_id: ConversationId,
@@ -173,6 +177,8 @@ pub struct ConversationRow {
     pub members: Vec<MemberRow>,
     /// Accounts that left and are not off the roster yet.
     pub departed: Vec<AccountId>,
+    /// Times in the group of devices that are out of it, by device and first entry.
+    pub former: Vec<FormerRow>,
     /// How far persons have read.
     pub read: Vec<(AccountId, u64)>,
     /// The newest message ids with seq and time, oldest first, at most `limit::RECENT_MESSAGES`.
@@ -188,6 +194,17 @@ pub struct MemberRow {
     pub first_seq: u64,
     /// The newest entry it has stored.
     pub delivered_seq: u64,
+}
+
+/// A time in a conversation of a device that is out of it, as stored.
+#[derive(Clone, Debug)]
+pub struct FormerRow {
+    /// The device.
+    pub device_id: DeviceId,
+    /// The first entry it may fetch.
+    pub first_seq: u64,
+    /// The last one: the commit that removed it.
+    pub left_seq: u64,
 }
 
 /// A waiting welcome as stored.

@@ -7,9 +7,11 @@ mod device;
 mod dice;
 mod line;
 mod node;
+mod times;
 mod world;
 
 pub use device::Device;
 pub use dice::Dice;
 pub use node::Backup;
+pub use times::{Time, Times};
 pub use world::World;

@@ -14,7 +14,7 @@ const ROUNDS_MAX: usize = 400;
 impl World {
     /// Connects and signs in; a locked account stays out.
     pub fn connect(&mut self, device: usize) {
-        if self.devices[device].line.is_some() {
+        if self.devices[device].line.is_some() || self.away.contains(&device) {
             return;
         }
         let session = self.open_session();
@@ -38,6 +38,17 @@ impl World {
             key_packages: hello.key_packages,
         };
         self.core_input(device, connected);
+    }
+
+    /// Its line is cut, and it does not come again until [`World::come_back`].
+    pub fn go_away(&mut self, device: usize) {
+        self.away.insert(device);
+        self.cut(device);
+    }
+
+    /// It connects again when lines are set up next.
+    pub fn come_back(&mut self, device: usize) {
+        self.away.remove(&device);
     }
 
     /// The line is cut: what is on its way in either direction is lost. The node learns of it now or when the device is back.

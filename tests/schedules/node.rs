@@ -9,7 +9,9 @@ use wardline_directory::session as proof;
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
 use wardline_protocol::{AccountId, Incarnation};
 use wardline_signaling::memory::MemoryStore;
-use wardline_signaling::{Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, SessionId};
+use wardline_signaling::{
+    Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, SessionId, WelcomeRow, Write,
+};
 
 /// How far the node's disk had got when it was copied.
 pub struct Backup(usize);
@@ -51,11 +53,26 @@ impl World {
         for _ in 0..batches {
             let Some((batch, writes)) = self.unsynced.pop_front() else { break };
             self.journal.extend(writes.iter().cloned());
+            for write in &writes {
+                self.follow_times(write);
+            }
             self.store.apply_now(writes);
             newest = Some(batch);
         }
         if let Some(batch) = newest {
             self.node_input(Input::Durable { batch });
+        }
+    }
+
+    fn follow_times(&mut self, write: &Write) {
+        if let Write::MemberLeft { conversation_id, device_id } = write {
+            let device = self.devices.iter().find(|device| device.id == *device_id);
+            let cursor = device.and_then(|device| Some(device.saved.conversations.get(conversation_id)?.cursor));
+            let waiting = |row: &WelcomeRow| (row.conversation_id, row.device_id) == (*conversation_id, *device_id);
+            let welcome_waits = self.store.load_now().welcomes.iter().any(waiting);
+            self.times.left(*conversation_id, *device_id, welcome_waits, cursor.unwrap_or(0));
+        } else {
+            self.times.follow(write);
         }
     }
 

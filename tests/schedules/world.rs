@@ -2,7 +2,7 @@
 use super::device::{open_core, store};
 use super::line::nonce;
 use super::node::open_plane;
-use super::{Device, Dice};
+use super::{Device, Dice, Times};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use wardline_client::core::{Command, Input as In, Output as Out, Reply, Saved, Token};
@@ -45,10 +45,14 @@ pub struct World {
     pub(crate) sessions: BTreeMap<SessionId, usize>,
     pub(crate) replies_to_world: BTreeMap<SessionId, Vec<wire::ServerFrame>>,
     boots: u8,
-    /// Accounts that were locked, removed or left at some time. What such a device had not fetched before it was taken out, the node
-    /// does not give it any more.
+    /// Accounts that were locked, removed or left at some time. What such a person wrote while being taken out may not be sent.
     pub taken_out: BTreeSet<AccountId>,
+    /// Devices that do not connect now.
+    pub away: BTreeSet<usize>,
+    /// When each device was in which group, as what became durable says.
+    pub times: Times,
 }
+
 impl World {
     /// `accounts` people; the first two have two devices each.
     pub fn new(seed: u64, accounts: usize) -> Self {
@@ -94,6 +98,8 @@ impl World {
             replies_to_world: BTreeMap::new(),
             boots: 0,
             taken_out: BTreeSet::new(),
+            away: BTreeSet::new(),
+            times: Times::default(),
         };
         for invitation in &invitations {
             let key = world.device_key();

@@ -1,7 +1,7 @@
 //! What a conversation needs next, from what is true of it now.
 use super::conversation::{Hold, Stage};
 use super::request::Request;
-use super::{Core, Event, Membership, Misbehaviour};
+use super::{Core, Event, Misbehaviour};
 use wardline_protocol::wire;
 use wardline_protocol::wire::client_frame::Body;
 use wardline_protocol::{AccountId, ConversationId};
@@ -50,6 +50,9 @@ impl Core {
         }
         self.catch_up(id);
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        if conversation.former {
+            return;
+        }
         if conversation.unsure && conversation.is_level() {
             // Whatever commit an earlier session left pending is not in the log, else it would have been merged by now.
             conversation.unsure = false;
@@ -94,9 +97,16 @@ impl Core {
         let mut said = Vec::new();
         for (id, conversation) in &mut self.conversations {
             let now = (conversation.record.cursor, conversation.record.read_seq);
+            let ended_seq = std::mem::take(&mut conversation.ended_seq);
             if conversation.stage == Stage::Joined && conversation.named && now != conversation.acknowledged {
                 conversation.acknowledged = now;
                 said.push(wire::Acknowledge { conversation_id: id.to_bytes(), delivered_seq: now.0, read_seq: now.1 });
+            } else if ended_seq > 0 {
+                said.push(wire::Acknowledge {
+                    conversation_id: id.to_bytes(),
+                    delivered_seq: ended_seq,
+                    read_seq: now.1,
+                });
             }
         }
         let any = !said.is_empty();
@@ -117,47 +127,8 @@ impl Core {
         let own = self.epoch(&id);
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         conversation.record.floor = own.or(conversation.record.floor.take());
-        conversation.healing = true;
-        conversation.stage = Stage::Wanted;
-        conversation.buffered.clear();
-        conversation.fetching = false;
-        conversation.fetch_wanted = false;
-        conversation.wanted_epoch = 0;
-        conversation.unsure = false;
-        conversation.in_flight = None;
-        conversation.lease = None;
-        for outgoing in &mut conversation.outgoing {
-            outgoing.interrupted();
-        }
+        conversation.begin_joining_again();
         self.touch(id);
-    }
-
-    /// This device is out of the conversation.
-    pub(super) fn left(&mut self, id: ConversationId) {
-        let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        if conversation.record.state == Membership::Left {
-            return;
-        }
-        conversation.record.state = Membership::Left;
-        conversation.stage = Stage::Absent;
-        conversation.hold = None;
-        conversation.buffered.clear();
-        conversation.lease = None;
-        conversation.in_flight = None;
-        let outgoing = std::mem::take(&mut conversation.outgoing);
-        let plans = std::mem::take(&mut conversation.plans);
-        let waiting = std::mem::take(&mut conversation.waiting);
-        self.forget_group(id);
-        self.touch(id);
-        for message in outgoing {
-            self.staged.outbox_done.push(message.record.message.message);
-            let error = super::join::not_a_member();
-            self.event(Event::MessageFailed { conversation: id, message: message.record.message.message, error });
-        }
-        for token in plans.into_iter().filter_map(|plan| plan.token).chain(waiting) {
-            self.done(token, Err(super::Failure::UnknownConversation));
-        }
-        self.event(Event::ConversationLeft { conversation: id });
     }
 
     /// The log holds what no client may accept: nothing further of this conversation is taken in.

@@ -43,7 +43,7 @@ impl Core {
                 let reached = log.entries.last().map_or(0, |entry| entry.seq);
                 if first > next {
                     // What lies between was before this device's time in the group, as the node sees it.
-                    return self.heal(id);
+                    return self.rest_is_gone(id);
                 }
                 if reached < next {
                     // Nothing new: what is missing is asked for again after a while, not at once.
@@ -58,7 +58,7 @@ impl Core {
             }
             Ok(_) => {}
             Err(error) => match error.code {
-                Code::Orphaned => self.heal(id),
+                Code::Orphaned => self.rest_is_gone(id),
                 Code::UnknownConversation | Code::Forbidden => self.left(id),
                 _ => {
                     conversation.fetch_wanted = true;
@@ -164,7 +164,7 @@ impl Core {
         let proposals: Vec<Vec<u8>> = commit.proposals.iter().map(|proposal| proposal.to_vec()).collect();
         let result = self.engine.process_commit(id, &proposals, &commit.commit, &self.directory, self.now_ms);
         match result {
-            Ok(applied) => self.commit_applied(id, &applied),
+            Ok(applied) => self.commit_applied(id, entry.seq, &applied),
             // An epoch has one commit, and this device begins after the one that brought it in: an old one takes a newer entry's place.
             Err(ProcessError::Stale | ProcessError::Duplicate) => {
                 self.refuse_conversation(id, Misbehaviour::BrokenLog);
@@ -202,9 +202,9 @@ impl Core {
         Outcome::Stopped
     }
 
-    fn commit_applied(&mut self, id: ConversationId, applied: &CommitApplied) -> Outcome {
+    fn commit_applied(&mut self, id: ConversationId, seq: u64, applied: &CommitApplied) -> Outcome {
         if applied.removed_self {
-            self.left(id);
+            self.removed(id, seq);
             return Outcome::Stopped;
         }
         self.commit_landed(id, applied);
@@ -249,6 +249,9 @@ impl Core {
         conversation.join_attempts = 0;
         conversation.unsure = false;
         conversation.healing = false;
+        conversation.former = false;
+        conversation.removed = false;
+        conversation.welcome_waits = false;
         let kind = conversation.record.kind;
         let waiting = std::mem::take(&mut conversation.waiting);
         self.touch(id);

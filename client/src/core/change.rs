@@ -213,7 +213,7 @@ impl Core {
     pub(super) fn leave_answered(&mut self, id: ConversationId, token: Token, error: Option<WireError>) {
         match error {
             None => {
-                self.left(id);
+                self.resigned(id);
                 self.done(token, Ok(Reply::Done));
             }
             Some(error) => self.done(token, Err(Failure::Refused(error))),

@@ -293,8 +293,9 @@ impl Core {
                     conversation.wanted_epoch = conversation.wanted_epoch.max(error.current_epoch);
                 }
             }
-            Code::Future | Code::Orphaned => self.heal(id),
-            Code::UnknownConversation => self.left(id),
+            Code::Future => self.heal(id),
+            Code::Orphaned => self.not_in_group(id),
+            Code::UnknownConversation => self.resigned(id),
             code => self.commit_rejected(id, in_flight, code, error),
         }
     }

@@ -103,6 +103,14 @@ pub(super) struct Conversation {
     pub(super) join_attempts: u32,
     pub(super) healing: bool,
     pub(super) heals: Heals,
+    /// This device was taken out of the group, or is about to be: it reads to its removal and sends nothing.
+    pub(super) former: bool,
+    /// It has applied its removal and is not back yet: what comes meanwhile is not for it.
+    pub(super) removed: bool,
+    /// It was added again, and takes that Welcome once it has read to its removal.
+    pub(super) welcome_waits: bool,
+    /// An end of its time in the group, read or out of reach, that the node is to be told of; 0: none.
+    pub(super) ended_seq: u64,
     /// Nothing is asked of the node for this conversation before.
     pub(super) retry_at_ms: u64,
     /// Commands that wait until this device is in the conversation.
@@ -145,6 +153,10 @@ impl Conversation {
             join_attempts: 0,
             healing: false,
             heals: Heals::default(),
+            former: false,
+            removed: false,
+            welcome_waits: false,
+            ended_seq: 0,
             retry_at_ms: 0,
             waiting: Vec::new(),
         }
@@ -152,8 +164,11 @@ impl Conversation {
 
     /// From its stored record. A group that the engine does not have is joined again when the node names it.
     pub(super) fn load(record: ConversationRecord, engine: &Engine, id: &ConversationId) -> Self {
-        let joined = record.state == Membership::Joined && engine.epoch(*id).is_some();
+        let joined = record.state != Membership::Known && engine.is_member(*id);
         let mut conversation = Self::new(record.kind, if joined { Stage::Joined } else { Stage::Absent });
+        conversation.former = joined && record.state == Membership::Left;
+        conversation.removed = !joined && record.state == Membership::Joined && engine.epoch(*id).is_some();
+        conversation.healing = conversation.removed;
         conversation.record = record;
         conversation.unsure = joined;
         conversation
@@ -165,6 +180,8 @@ impl Conversation {
         // What the node told of its log holds for this connection: one that is longer than it is would be waited for without end.
         self.head_seq = self.record.cursor;
         self.wanted_epoch = 0;
+        self.former &= self.record.state == Membership::Left;
+        self.welcome_waits = false;
         self.creating = false;
         self.fetching = false;
         self.fetch_wanted = false;
@@ -185,6 +202,28 @@ impl Conversation {
         }
         // Judged again by what the next connection shows; only statements that a member knows of stay wanted.
         self.hold = (self.record.needs_directory > 0).then_some(Hold::Directory { retried: false });
+    }
+
+    /// It is to join from outside: what belonged to its place in the group is over, what waits to be sent is kept.
+    pub(super) fn begin_joining_again(&mut self) {
+        self.healing = true;
+        self.former = false;
+        self.stage = Stage::Wanted;
+        self.buffered.clear();
+        self.fetching = false;
+        self.fetch_wanted = false;
+        self.wanted_epoch = 0;
+        self.unsure = false;
+        self.in_flight = None;
+        self.lease = None;
+        for outgoing in &mut self.outgoing {
+            outgoing.interrupted();
+        }
+    }
+
+    /// A time in the group ended at `seq`, and nothing more is read of it.
+    pub(super) fn end_read(&mut self, seq: u64) {
+        self.ended_seq = self.ended_seq.max(seq);
     }
 
     /// Whether this device has applied the log as far as the node has told of it.

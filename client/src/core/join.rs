@@ -26,6 +26,13 @@ impl Core {
             // The join that is under way replaces whatever leaf the Welcome is for; it is dropped after the next sign-in.
             return;
         }
+        if stage == Some(Stage::Joined)
+            && let Some(conversation) = self.conversations.get_mut(&id)
+        {
+            // Taken out and added again: what came before the removal is read before the new time begins.
+            conversation.welcome_waits = true;
+            return self.not_in_group(id);
+        }
         match self.engine.join_welcome(id, &welcome.welcome, &welcome.ratchet_tree, &self.directory) {
             Ok(joined) => {
                 let kind = roster_kind(&joined.roster);
@@ -160,7 +167,7 @@ impl Core {
         }
         let restored = self.session.as_ref().is_some_and(|session| session.restored);
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        let (healing, cursor) = (conversation.healing, conversation.record.cursor);
+        let (healing, removed, cursor) = (conversation.healing, conversation.removed, conversation.record.cursor);
         if healing {
             conversation.heals.note(self.now_ms);
         }
@@ -179,7 +186,7 @@ impl Core {
         }
         let missed = committed.seq.saturating_sub(cursor + 1);
         self.joined(id, committed.seq);
-        if healing {
+        if healing && !removed {
             self.event(Event::SecurityNotice(Notice::Healed(id)));
             if missed > 0 {
                 self.event(Event::Unreadable { conversation: id, count: missed });
@@ -247,8 +254,4 @@ fn misbehaviour(error: &JoinError) -> Misbehaviour {
         JoinError::Forbidden(_) => Misbehaviour::ForbiddenCommit,
         _ => Misbehaviour::BrokenLog,
     }
-}
-
-pub(super) fn not_a_member() -> WireError {
-    WireError::new(Code::UnknownConversation, "this device is not in the conversation any more")
 }

@@ -18,6 +18,7 @@ mod commit;
 mod conversation;
 mod devices;
 mod event;
+mod former;
 mod ids;
 mod join;
 mod outbox;

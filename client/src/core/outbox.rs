@@ -3,7 +3,7 @@
 //! A message keeps its id whatever happens: made again in a newer epoch, or sent again after a lost connection, the node stores it once.
 use super::conversation::Stage;
 use super::request::Request;
-use super::{Body, Core, Counter, Event, Failure, Message, OutboxRecord, Reply, Token};
+use super::{Body, Core, Counter, Event, Failure, Membership, Message, OutboxRecord, Reply, Token};
 use prost::Message as _;
 use wardline_e2ee::EngineError;
 use wardline_protocol::wire::client_frame;
@@ -45,7 +45,7 @@ impl Core {
     pub(super) fn send_body(&mut self, id: ConversationId, body: Body) -> Result<MessageId, Failure> {
         let conversation = self.conversations.get(&id).ok_or(Failure::UnknownConversation)?;
         let usable = matches!(conversation.stage, Stage::Joined | Stage::Creating) || conversation.healing;
-        if !usable && conversation.stage == Stage::Absent {
+        if (!usable && conversation.stage == Stage::Absent) || conversation.record.state == Membership::Left {
             return Err(Failure::UnknownConversation);
         }
         if conversation.outgoing.len() >= OUTBOX_MAX {
@@ -152,8 +152,9 @@ impl Core {
         outgoing.in_flight = None;
         match error.code {
             Code::Stale => conversation.wanted_epoch = conversation.wanted_epoch.max(error.current_epoch),
-            Code::Future | Code::Orphaned => self.heal(id),
-            Code::UnknownConversation => self.left(id),
+            Code::Future => self.heal(id),
+            Code::Orphaned => self.not_in_group(id),
+            Code::UnknownConversation => self.resigned(id),
             Code::RateLimited
             | Code::Internal
             | Code::Storage

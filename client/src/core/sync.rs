@@ -310,6 +310,10 @@ impl Core {
         let Ok(id) = ConversationId::parse(&head.conversation_id) else { return };
         let restored = self.session.as_ref().is_some_and(|session| session.restored);
         let own_epoch = self.engine.epoch(id);
+        if head.former && !self.conversations.contains_key(&id) {
+            // Added and taken out again before it ever came.
+            return self.end_is_read(id, head.left_seq);
+        }
         let kind = head.kind();
         let conversation = self.conversations.entry(id).or_insert_with(|| Conversation::new(kind, Stage::Absent));
         conversation.named = true;
@@ -328,9 +332,21 @@ impl Core {
             conversation.acknowledged = (0, 0);
         }
         match conversation.stage {
+            Stage::Absent if head.former => {
+                conversation.end_read(head.left_seq);
+                if conversation.record.state == Membership::Joined {
+                    self.left(id);
+                }
+            }
             Stage::Absent => {
                 // Named by the node and not here: this device may be in it, but its Welcome is gone or was never made.
                 conversation.stage = Stage::Wanted;
+            }
+            Stage::Joined if head.former && !head.joined && head.left_seq <= cursor => self.left(id),
+            Stage::Joined if head.former || head.left_seq > cursor => {
+                // Taken out while it was behind: first what was sent until then.
+                conversation.former = true;
+                conversation.fetch_wanted |= head.head_seq > cursor;
             }
             Stage::Joined => {
                 let behind = head.head_seq > cursor;
@@ -373,7 +389,8 @@ impl Core {
             .conversations
             .iter()
             .filter(|(id, conversation)| {
-                let had = conversation.record.state == Membership::Joined && conversation.stage != Stage::Creating;
+                let joined = conversation.record.state == Membership::Joined || conversation.stage == Stage::Joined;
+                let had = joined && conversation.stage != Stage::Creating;
                 had && !conversation.named && !named.contains(id)
             })
             .map(|(id, _)| *id)

@@ -148,6 +148,7 @@ pub struct Running {
     endpoint: quinn::Endpoint,
     control: mpsc::Sender<Control>,
     readiness: watch::Receiver<Readiness>,
+    media_failed: watch::Receiver<bool>,
     plane: JoinHandle<()>,
     accept: JoinHandle<()>,
     ops: JoinHandle<()>,
@@ -193,7 +194,8 @@ impl Node {
             source,
         })?;
         let ops_address = ops_listener.local_addr().map_err(listen_error)?;
-        let sfu = media::start(&config.media, media_in.clone(), metrics.clone())?;
+        let (failed, media_failed) = watch::channel(false);
+        let sfu = media::start(&config.media, media_in.clone(), metrics.clone(), failed)?;
 
         let supervisor = supervise::Supervisor {
             database: database_path(dir.path()),
@@ -232,6 +234,7 @@ impl Node {
             endpoint,
             control,
             readiness,
+            media_failed,
             plane,
             accept,
             ops,
@@ -254,11 +257,22 @@ impl Running {
         }
     }
 
-    /// Waits until the plane has ended by itself, which is a defect: the process should end too, so that it is started again.
+    /// Waits until the plane or a shard of the media plane has ended by itself, which is a defect: the process should end too, so that
+    /// it is started again. A shard is not started again alone: the plane would go on with calls whose rooms are gone.
     pub async fn ended(&self) {
         let mut readiness = self.readiness.clone();
+        let mut media_failed = self.media_failed.clone();
         // The sender lives in the plane's thread.
-        while readiness.changed().await.is_ok() {}
+        let plane_ended = async { while readiness.changed().await.is_ok() {} };
+        let shard_ended = async {
+            if media_failed.wait_for(|failed| *failed).await.is_err() {
+                std::future::pending::<()>().await; // all shards ended because they were told to
+            }
+        };
+        tokio::select! {
+            () = plane_ended => {}
+            () = shard_ended => {}
+        }
     }
 
     /// Ends the node: calls and sessions are told, everything accepted is made durable. Takes at most a little over [`SHUTDOWN_MAX`].
@@ -298,3 +312,6 @@ async fn identity(dir: &DataDir, store: &SqliteStore) -> Result<NodeIdentity, St
         proposer: Arc::new(dir.proposer()?),
     })
 }
+
+#[cfg(test)]
+mod ended_tests;

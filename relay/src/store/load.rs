@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use wardline_protocol::wire::{DeviceChain, Statement};
 use wardline_protocol::{AccountId, ConversationId, DeviceId, MessageId, WireError};
 use wardline_signaling::limit::RECENT_MESSAGES;
-use wardline_signaling::{ConversationRow, DeviceRow, MemberRow, Snapshot, WelcomeRow};
+use wardline_signaling::{ConversationRow, DeviceRow, FormerRow, MemberRow, Snapshot, WelcomeRow};
 
 /// Reads everything, as of one moment.
 pub(super) async fn snapshot(connection: &mut SqliteConnection) -> sqlx::Result<Snapshot> {
@@ -92,6 +92,7 @@ async fn conversations(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Co
             .await?;
     let mut members = members(connection).await?;
     let mut departed = departed(connection).await?;
+    let mut former = former(connection).await?;
     let mut read = read_positions(connection).await?;
     let mut conversations = Vec::with_capacity(rows.len());
     for (conversation, group_info, ratchet_tree) in rows {
@@ -107,6 +108,7 @@ async fn conversations(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Co
             head_seq: unsigned(head),
             members: members.remove(&conversation_id).unwrap_or_default(),
             departed: departed.remove(&conversation_id).unwrap_or_default(),
+            former: former.remove(&conversation_id).unwrap_or_default(),
             read: read.remove(&conversation_id).unwrap_or_default(),
             recent: recent(connection, conversation).await?,
         });
@@ -143,6 +145,24 @@ async fn departed(connection: &mut SqliteConnection) -> sqlx::Result<HashMap<Con
     Ok(departed)
 }
 
+async fn former(connection: &mut SqliteConnection) -> sqlx::Result<HashMap<ConversationId, Vec<FormerRow>>> {
+    let rows: Vec<(Vec<u8>, Vec<u8>, i64, i64)> = query_as(
+        "SELECT conversation_id, device_id, first_seq, left_seq FROM former_member
+         ORDER BY conversation_id, device_id, first_seq",
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut former: HashMap<_, Vec<_>> = HashMap::new();
+    for (conversation, device, first_seq, left_seq) in rows {
+        former.entry(id(&conversation, ConversationId::parse)?).or_default().push(FormerRow {
+            device_id: id(&device, DeviceId::parse)?,
+            first_seq: unsigned(first_seq),
+            left_seq: unsigned(left_seq),
+        });
+    }
+    Ok(former)
+}
+
 async fn read_positions(
     connection: &mut SqliteConnection,
 ) -> sqlx::Result<HashMap<ConversationId, Vec<(AccountId, u64)>>> {
@@ -161,7 +181,7 @@ async fn read_positions(
 
 async fn recent(connection: &mut SqliteConnection, conversation: Vec<u8>) -> sqlx::Result<Vec<(MessageId, u64, u64)>> {
     let rows: Vec<(Vec<u8>, i64, i64)> = query_as(
-        "SELECT message_id, seq, accepted_at_ms FROM entry WHERE conversation_id = $1 AND message_id IS NOT NULL
+        "SELECT message_id, seq, accepted_at_ms FROM entry WHERE conversation_id = $1 AND message_id IS NOT NULL AND repeats = 0
          ORDER BY seq DESC LIMIT $2",
     )
     .bind(conversation)

@@ -140,7 +140,7 @@ async fn find(
     message_id: &MessageId,
 ) -> sqlx::Result<Option<(u64, u64)>> {
     let row: Option<(i64, i64)> = query_as(
-        "SELECT seq, accepted_at_ms FROM entry WHERE conversation_id = $1 AND message_id = $2 ORDER BY seq LIMIT 1",
+        "SELECT seq, accepted_at_ms FROM entry WHERE conversation_id = $1 AND message_id = $2 AND repeats = 0",
     )
     .bind(conversation_id.as_bytes().to_vec())
     .bind(message_id.as_bytes().to_vec())

@@ -8,11 +8,9 @@ use wardline_signaling::StoreError;
 pub const SCHEMA_VERSION: i64 = STEPS.len() as i64;
 
 /// Each step is applied once, in one transaction, and never changed after a release.
-const STEPS: &[&str] = &[STEP_1];
+const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3];
 
-/// `entry_message` finds a message that is sent again. It is not UNIQUE: the plane refuses a repeated id, and if a hostile member gets one
-/// past it (an id older than the plane remembers, without saying `again`), receivers drop it by the id inside the encryption; a failed
-/// constraint here would stop the node for everybody instead.
+/// `entry_message` finds a message that is sent again; see [`STEP_3`].
 ///
 /// Ids are 16 bytes, times are Unix milliseconds. `STRICT` is SQLite's; the PostgreSQL step differs in it and in BLOB (BYTEA) only.
 const STEP_1: &str = "
@@ -99,6 +97,32 @@ CREATE TABLE welcome_content (
 ) STRICT;
 ";
 
+/// What devices may still read of groups they are out of. A database from before this step knows nothing of earlier removals.
+const STEP_2: &str = "
+CREATE TABLE former_member (
+  conversation_id BLOB NOT NULL,
+  device_id BLOB NOT NULL,
+  first_seq INTEGER NOT NULL,
+  left_seq INTEGER NOT NULL,
+  PRIMARY KEY (conversation_id, device_id, first_seq)
+) STRICT;
+CREATE INDEX former_member_device ON former_member (device_id);
+";
+
+/// An id stands for one message of a conversation: the first with it. The plane refuses a repeated one; if a hostile member gets one
+/// past it (an id older than the plane remembers, without saying `again`), the entry keeps its place in the log, where a number must not
+/// be missing, but it is marked and not found under the id, and receivers drop it by the id inside the encryption. A failed constraint
+/// would stop the node for everybody instead.
+const STEP_3: &str = "
+ALTER TABLE entry ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;
+UPDATE entry SET repeats = 1 WHERE message_id IS NOT NULL AND EXISTS (
+  SELECT 1 FROM entry AS earlier WHERE earlier.conversation_id = entry.conversation_id
+  AND earlier.message_id = entry.message_id AND earlier.seq < entry.seq
+);
+DROP INDEX entry_message;
+CREATE UNIQUE INDEX entry_message ON entry (conversation_id, message_id) WHERE message_id IS NOT NULL AND repeats = 0;
+";
+
 /// Takes the steps that are missing. Refuses a database of a newer program.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_step (version INTEGER NOT NULL PRIMARY KEY) STRICT")
@@ -125,4 +149,47 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Sto
         transaction.commit().await.map_err(failed)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    /// A database as the first program made it, with one id three times in one conversation and once in another.
+    async fn first_version() -> SqliteConnection {
+        let mut old = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+        sqlx::raw_sql("CREATE TABLE schema_step (version INTEGER NOT NULL PRIMARY KEY) STRICT")
+            .execute(&mut old)
+            .await
+            .unwrap();
+        sqlx::raw_sql(STEP_1).execute(&mut old).await.unwrap();
+        sqlx::raw_sql("INSERT INTO schema_step (version) VALUES (1)").execute(&mut old).await.unwrap();
+        for (conversation, seq, message) in [(1u8, 1, 7u8), (1, 2, 8), (1, 3, 7), (1, 4, 7), (2, 1, 7)] {
+            sqlx::query("INSERT INTO entry VALUES ($1, $2, 0, X'00', X'00', 0, $3, X'00')")
+                .bind(vec![conversation])
+                .bind(seq)
+                .bind(vec![message])
+                .execute(&mut old)
+                .await
+                .unwrap();
+        }
+        old
+    }
+
+    #[tokio::test]
+    async fn repeated_ids_of_an_older_database_are_marked() {
+        let mut database = first_version().await;
+        migrate(&mut database).await.unwrap();
+        let repeats: Vec<(Vec<u8>, i64)> =
+            sqlx::query_as("SELECT conversation_id, seq FROM entry WHERE repeats = 1 ORDER BY seq")
+                .fetch_all(&mut database)
+                .await
+                .unwrap();
+        assert_eq!(repeats, [(vec![1], 3), (vec![1], 4)]);
+        let twice = sqlx::query("UPDATE entry SET repeats = 0").execute(&mut database).await;
+        assert!(twice.is_err(), "the database itself holds an id once");
+        migrate(&mut database).await.unwrap();
+    }
 }

@@ -3,7 +3,7 @@ use super::{failed, int};
 use prost::Message;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Sqlite, query};
+use sqlx::{Sqlite, query, query_as};
 use wardline_protocol::wire::{Entry, entry::Content};
 use wardline_protocol::{ConversationId, DeviceId};
 use wardline_signaling::{DeviceRow, StoreError, Write};
@@ -68,9 +68,12 @@ async fn insert_entry(connection: &mut SqliteConnection, entry: &Entry) -> Resul
         Some(Content::Commit(commit)) => (None, commit.encode_to_vec()),
         None => return Err(StoreError("an entry without content".into())),
     };
-    let insert = query(
-        "INSERT INTO entry (conversation_id, seq, epoch, sender_account_id, sender_device_id, accepted_at_ms, message_id, content)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    let insert = query_as(
+        "INSERT INTO entry
+           (conversation_id, seq, epoch, sender_account_id, sender_device_id, accepted_at_ms, message_id, content, repeats)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN EXISTS (
+           SELECT 1 FROM entry WHERE conversation_id = $1 AND message_id = $7 AND repeats = 0) THEN 1 ELSE 0 END)
+         RETURNING repeats",
     );
     let insert = insert
         .bind(entry.conversation_id.to_vec())
@@ -81,7 +84,13 @@ async fn insert_entry(connection: &mut SqliteConnection, entry: &Entry) -> Resul
         .bind(int(entry.accepted_at_ms))
         .bind(message_id)
         .bind(content);
-    run(connection, insert).await
+    let (repeats,): (i64,) = insert.fetch_one(connection).await.map_err(failed)?;
+    if repeats != 0 {
+        let conversation =
+            ConversationId::parse(&entry.conversation_id).map_err(|error| StoreError(error.to_string()))?;
+        tracing::warn!(%conversation, seq = entry.seq, "a message id was used twice: the later entry is not found by it");
+    }
+    Ok(())
 }
 
 /// Devices and their key packages.
@@ -94,6 +103,7 @@ async fn apply_device(connection: &mut SqliteConnection, write: &Write) -> Resul
                 "DELETE FROM key_package WHERE device_id = $1",
                 "DELETE FROM last_resort WHERE device_id = $1",
                 "DELETE FROM welcome WHERE device_id = $1",
+                "DELETE FROM former_member WHERE device_id = $1",
             ] {
                 run(connection, query(statement).bind(id(device_id.as_bytes()))).await?;
             }
@@ -171,6 +181,25 @@ async fn apply_group(connection: &mut SqliteConnection, write: &Write) -> Result
             let delete = query("DELETE FROM member WHERE conversation_id = $1 AND device_id = $2");
             run(connection, delete.bind(id(conversation_id.as_bytes())).bind(id(device_id.as_bytes()))).await?;
             drop_welcome(connection, conversation_id, device_id).await
+        }
+        Write::FormerMember { conversation_id, device_id, first_seq, left_seq } => {
+            let upsert = query(
+                "INSERT INTO former_member (conversation_id, device_id, first_seq, left_seq) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (conversation_id, device_id, first_seq) DO UPDATE SET left_seq = excluded.left_seq",
+            );
+            let upsert = upsert
+                .bind(id(conversation_id.as_bytes()))
+                .bind(id(device_id.as_bytes()))
+                .bind(int(*first_seq))
+                .bind(int(*left_seq));
+            run(connection, upsert).await
+        }
+        Write::ForgetFormer { conversation_id, device_id, up_to_seq } => {
+            let delete =
+                query("DELETE FROM former_member WHERE conversation_id = $1 AND device_id = $2 AND left_seq <= $3");
+            let delete =
+                delete.bind(id(conversation_id.as_bytes())).bind(id(device_id.as_bytes())).bind(int(*up_to_seq));
+            run(connection, delete).await
         }
         Write::Welcomes { conversation_id, device_ids, seq, epoch, welcome, ratchet_tree } => {
             let insert = query(

@@ -36,7 +36,7 @@ struct Writer {
     messages: Vec<(ConversationId, MessageId)>,
 }
 
-const KINDS: u32 = 19;
+const KINDS: u32 = 21;
 
 impl Writer {
     fn new(seed: u64) -> Self {
@@ -97,7 +97,12 @@ impl Writer {
         *head += 1;
         let seq = *head;
         let content = if message {
-            let message_id = MessageId::from_bytes(self.random.random());
+            // Sometimes an id that was used before, as from a hostile member: perhaps in this conversation, perhaps in another.
+            let known = self.random.random_range(0..self.messages.len() + 1);
+            let message_id = match self.messages.get(known) {
+                Some((_, used)) if self.random.random_ratio(1, 5) => *used,
+                _ => MessageId::from_bytes(self.random.random()),
+            };
             self.messages.push((conversation_id, message_id));
             Content::Message(wire::Message { message_id: message_id.to_bytes(), ciphertext: self.bytes() })
         } else {
@@ -197,6 +202,17 @@ impl Writer {
                 conversation_id: self.any_conversation(),
                 account_id: self.any_account(),
                 seq: self.random.random_range(0..99),
+            },
+            19 => {
+                let first_seq = self.random.random_range(1..9);
+                let left_seq = first_seq + self.random.random_range(0..9);
+                let (conversation_id, device_id) = (self.any_conversation(), self.any_device());
+                Write::FormerMember { conversation_id, device_id, first_seq, left_seq }
+            }
+            20 => Write::ForgetFormer {
+                conversation_id: self.any_conversation(),
+                device_id: self.any_device(),
+                up_to_seq: self.random.random_range(0..9),
             },
             _ => self.entry(true),
         };

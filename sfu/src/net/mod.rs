@@ -15,6 +15,7 @@ use mio::{Poll, Waker};
 use shard::{LANE, Listener, Shard};
 use socket::Socket;
 use std::net::{SocketAddr, UdpSocket};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -201,10 +202,16 @@ fn spawn(shard: Shard, core: Option<core_affinity::CoreId>) -> Result<JoinHandle
             {
                 tracing::warn!(shard = shard.index, "sfu: the shard's thread could not be pinned to a core");
             }
-            let index = shard.index;
-            if let Err(error) = shard.run() {
-                tracing::error!(shard = index, kind = ?error.kind(), "sfu: a shard ended; its calls are lost");
+            let (index, listener) = (shard.index, shard.listener.clone());
+            // Nothing of the shard is used after it: what a panic left half done goes with it.
+            match std::panic::catch_unwind(AssertUnwindSafe(|| shard.run())) {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => {
+                    tracing::error!(shard = index, kind = ?error.kind(), "sfu: a shard ended; its calls are lost");
+                }
+                Err(_) => tracing::error!(shard = index, "sfu: a shard panicked; its calls are lost"),
             }
+            listener(Event::ShardEnded { shard: index });
         })
         .map_err(|source| StartError::System { doing: "starting a shard's thread", source })
 }

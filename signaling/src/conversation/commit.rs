@@ -190,8 +190,12 @@ impl Plane {
         let devices_before: BTreeSet<DeviceId> = conversation.members.keys().copied().collect();
         conversation.view.apply(staged).map_err(|why| refused(why, made_in))?;
         conversation.refresh_members();
-        let left: Vec<DeviceId> =
-            devices_before.into_iter().filter(|id| !conversation.members.contains_key(id)).collect();
+        // Who was taken out and added by the same commit reads the old time up to here and the new one by its Welcome. Who joined
+        // itself again from outside had lost the old one.
+        let left: Vec<DeviceId> = devices_before
+            .into_iter()
+            .filter(|id| !conversation.members.contains_key(id) || (!external && added.contains(id)))
+            .collect();
         let group_info = bytes::Bytes::copy_from_slice(conversation.view.group_info());
         let ratchet_tree = bytes::Bytes::from(conversation.view.ratchet_tree().map_err(|why| refused(why, epoch))?);
 
@@ -202,7 +206,7 @@ impl Plane {
             .append(conversation_id, caller, made_in, content, also)
             .ok_or_else(|| WireError::new(Code::UnknownConversation, "no such conversation"))?;
         self.write(Write::Group { conversation_id, epoch, group_info, ratchet_tree: ratchet_tree.clone() });
-        self.members_left(conversation_id, &left);
+        self.members_left(conversation_id, &left, seq);
         self.members_joined(conversation_id, &added, seq + 1);
         if !request.welcome.is_empty() {
             self.write(Write::Welcomes {
@@ -225,10 +229,11 @@ impl Plane {
         Ok(Reply::Durable(response::Result::Committed(wire::Committed { seq, epoch })))
     }
 
-    fn members_left(&mut self, conversation_id: ConversationId, left: &[DeviceId]) {
+    fn members_left(&mut self, conversation_id: ConversationId, left: &[DeviceId], left_seq: u64) {
         for device_id in left {
+            let mut first_seq = None;
             if let Some(conversation) = self.conversations.get_mut(&conversation_id) {
-                conversation.first_seq.remove(device_id);
+                first_seq = conversation.first_seq.remove(device_id);
                 conversation.delivered.remove(device_id);
                 conversation.external_joins.remove(device_id);
             }
@@ -237,6 +242,9 @@ impl Plane {
             }
             self.forget_cursor(conversation_id, *device_id);
             self.write(Write::MemberLeft { conversation_id, device_id: *device_id });
+            if let Some(first_seq) = first_seq {
+                self.keep_former(conversation_id, *device_id, first_seq, left_seq);
+            }
         }
     }
 

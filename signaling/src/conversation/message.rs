@@ -62,37 +62,16 @@ impl Plane {
         Ok(sent(seq, accepted_at_ms))
     }
 
-    pub(crate) fn fetch_log(&mut self, caller: Caller, request: &wire::FetchLog) -> Result<Reply, WireError> {
-        let conversation_id = ConversationId::parse(&request.conversation_id)?;
-        let conversation = self.conversation_of(caller.account_id, conversation_id)?;
-        let first = conversation
-            .first_seq
-            .get(&caller.device_id)
-            .filter(|_| conversation.members.contains_key(&caller.device_id))
-            .ok_or_else(|| WireError::new(Code::Orphaned, "this device is not in the group: join from outside"))?;
-        let from_seq = request.from_seq.max(*first);
-        Ok(self.read(caller, Query::Log { conversation_id, from_seq }))
-    }
-
-    pub(crate) fn log_read(&self, entries: Vec<wire::Entry>) -> Reply {
-        let head_seq = entries
-            .first()
-            .and_then(|entry| ConversationId::parse(&entry.conversation_id).ok())
-            .and_then(|id| self.conversations.get(&id))
-            .map_or(0, |conversation| conversation.durable_seq);
-        Reply::Now(response::Result::Log(wire::Log { entries, head_seq }))
-    }
-
     pub(crate) fn acknowledge(&mut self, caller: Caller, request: &wire::Acknowledge) -> Result<Reply, WireError> {
         let conversation_id = ConversationId::parse(&request.conversation_id)?;
-        self.conversation_of(caller.account_id, conversation_id)?;
+        let delivered_seq = request.delivered_seq.min(self.readable(caller, conversation_id)?.durable_seq);
+        self.forget_former(conversation_id, caller.device_id, delivered_seq);
         let Some(conversation) = self.conversations.get_mut(&conversation_id) else {
             return Ok(done());
         };
         if !conversation.members.contains_key(&caller.device_id) {
-            return Ok(done()); // a removed device acknowledges its removal
+            return Ok(done());
         }
-        let delivered_seq = request.delivered_seq.min(conversation.durable_seq);
         let read_seq = request.read_seq.min(conversation.durable_seq);
         let delivered = conversation.delivered.entry(caller.device_id).or_default();
         let newly_delivered = *delivered < delivered_seq;

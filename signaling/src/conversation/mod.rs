@@ -1,6 +1,7 @@
 //! Conversations: an MLS group the node follows from outside, an ordered log, cursors, and who must go.
 
 mod commit;
+mod former;
 mod lease;
 mod line;
 mod message;
@@ -11,6 +12,7 @@ use crate::plane::{After, OpenError, Plane, Reply};
 use crate::rate::Bucket;
 use crate::session::{Caller, done, done_when_durable};
 use crate::store::{Query, Snapshot, Write};
+use former::Former;
 use lease::Lease;
 use line::Line;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -29,6 +31,7 @@ pub(crate) struct Conversation {
     delivered: BTreeMap<DeviceId, u64>,
     read: BTreeMap<AccountId, u64>,
     departed: BTreeSet<AccountId>,
+    former: Former,
     recent: RecentMessages,
     lease: Option<Lease>,
     last_lease_holder: Option<DeviceId>,
@@ -72,6 +75,7 @@ impl Conversation {
             delivered: BTreeMap::new(),
             read: BTreeMap::new(),
             departed: BTreeSet::new(),
+            former: Former::default(),
             recent: RecentMessages::default(),
             lease: None,
             last_lease_holder: None,
@@ -149,6 +153,7 @@ impl Plane {
                 conversation.delivered.insert(member.device_id, member.delivered_seq);
             }
             conversation.departed = row.departed.into_iter().collect();
+            conversation.former = Former::open(&row.former);
             conversation.read = row.read.into_iter().collect();
             for (id, seq, at_ms) in row.recent {
                 conversation.recent.remember(id, seq, at_ms);
@@ -165,6 +170,7 @@ impl Plane {
         for member in conversation.members.values() {
             self.accounts.entry(member.account_id).or_default().conversations.insert(conversation_id);
         }
+        self.open_former(conversation_id, &conversation);
         if let Some(pair) = conversation.pair() {
             self.direct.insert(pair, conversation_id);
         }
@@ -301,13 +307,14 @@ impl Plane {
             return;
         };
         let ids = self.accounts.get(&account_id).map(|account| account.conversations.clone()).unwrap_or_default();
-        let heads: Vec<wire::ConversationHead> = ids
+        let listed = ids
             .into_iter()
             .filter_map(|conversation_id| {
                 let conversation = self.conversation_of(account_id, conversation_id).ok()?;
                 Some(head(conversation_id, conversation, device_id))
             })
-            .collect();
+            .chain(self.former_heads(device_id));
+        let heads: Vec<wire::ConversationHead> = listed.collect();
         let mut pages = heads.chunks(wire_limit::HEADS_PER_FRAME).peekable();
         if pages.peek().is_none() {
             let frame = wire::Heads { conversations: Vec::new(), complete: true };
@@ -437,6 +444,8 @@ fn head(conversation_id: ConversationId, conversation: &Conversation, device_id:
         first_seq: if joined { conversation.first_seq.get(&device_id).copied().unwrap_or(0) } else { 0 },
         receipts,
         confirmed_transcript_hash: conversation.view.confirmed_transcript_hash().to_vec().into(),
+        left_seq: conversation.former.newest_end(device_id),
+        former: false,
     }
 }
 

@@ -391,9 +391,17 @@ impl World {
 
     /// Applies every pushed commit of `id` that waits for `phone`.
     pub fn catch_up(&mut self, phone: &mut Phone, id: ConversationId) -> Vec<String> {
+        let entries = self.pushes(phone.session).into_iter().filter_map(|push| match push {
+            Push::Entry(entry) => Some(entry),
+            _ => None,
+        });
+        self.apply(phone, id, entries.collect())
+    }
+
+    /// Applies entries of `id`; gives the texts of others.
+    pub fn apply(&mut self, phone: &mut Phone, id: ConversationId, entries: Vec<wire::Entry>) -> Vec<String> {
         let mut texts = Vec::new();
-        for push in self.pushes(phone.session) {
-            let Push::Entry(entry) = push else { continue };
+        for entry in entries {
             if entry.conversation_id != id.as_bytes().as_slice() {
                 continue;
             }
