@@ -200,7 +200,7 @@ fn check_times(world: &World, group: ConversationId, log: &[wire::Entry], number
         }
         let shown = device.shown.contains_key(&(group, entry.seq));
         let owed = times().any(|time| within(time, entry.seq) && !time.withdrawn);
-        assert!(shown || !owed, "device {number} missed {}", entry.seq);
+        assert!(shown || !owed, "device {number} missed {}: {:?}", entry.seq, times().collect::<Vec<_>>());
         assert!(
             !shown || times().any(|time| within(time, entry.seq)),
             "device {number} was no member at {}",

@@ -34,6 +34,9 @@ impl Core {
         match conversation.stage {
             Stage::Wanted if conversation.retry_at_ms == 0 => {
                 conversation.stage = Stage::Fetching;
+                if self.engine.has_pending_join(id).unwrap_or(false) {
+                    return self.look_up_lost_join(id);
+                }
                 let fetch = wire::FetchGroupInfo { conversation_id: id.to_bytes() };
                 return self.send(Body::FetchGroupInfo(fetch), Request::GroupInfo(id));
             }

@@ -159,6 +159,55 @@ impl Core {
                 return self.join_refused(id, &error);
             }
         };
+        self.join_accepted(id, committed.seq);
+    }
+
+    /// An earlier session sent an external commit and heard no answer. If it is in the log this device is a member since then, and must
+    /// not lose the keys of that place by joining once more.
+    pub(super) fn look_up_lost_join(&mut self, id: ConversationId) {
+        let Some(conversation) = self.conversations.get(&id) else { return };
+        let fetch = wire::FetchLog { conversation_id: id.to_bytes(), from_seq: conversation.record.cursor + 1 };
+        self.send(Body::FetchLog(fetch), Request::JoinLog(id));
+    }
+
+    /// A time in the group that began from outside begins with the commit that did it.
+    pub(super) fn lost_join_looked_up(&mut self, id: ConversationId, result: Result<response::Result, WireError>) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        if conversation.stage != Stage::Fetching {
+            return;
+        }
+        conversation.stage = Stage::Wanted;
+        self.dirty.insert(id);
+        let entries = match result {
+            Ok(response::Result::Log(log)) => log.entries,
+            Ok(_) => return self.abandon_join(id),
+            Err(error) if matches!(error.code, Code::Orphaned | Code::UnknownConversation | Code::Forbidden) => {
+                return self.abandon_join(id);
+            }
+            Err(error) => return self.retry_later(id, &error),
+        };
+        let Some(first) = entries.first() else {
+            // The node has it and may not say so yet.
+            return self.join_later(id, 0);
+        };
+        let own = match &first.content {
+            Some(wire::entry::Content::Commit(commit)) => {
+                self.engine.is_pending_join(id, &commit.commit).unwrap_or(false)
+            }
+            _ => false,
+        };
+        if !own {
+            return self.abandon_join(id);
+        }
+        let seq = first.seq;
+        self.join_accepted(id, seq);
+        if let Some(conversation) = self.conversations.get_mut(&id).filter(|c| c.stage == Stage::Joined) {
+            conversation.fetch_wanted = true;
+        }
+    }
+
+    /// The own external commit is in the log at `seq`.
+    fn join_accepted(&mut self, id: ConversationId, seq: u64) {
         let known = self.engine.members(id);
         if let Err(error) = self.engine.confirm_join(id) {
             tracing::error!(conversation = %id, %error, "a join that the node accepted cannot be taken in");
@@ -181,8 +230,8 @@ impl Core {
         {
             conversation.record.kind = roster_kind(&roster);
         }
-        let missed = committed.seq.saturating_sub(cursor + 1);
-        self.joined(id, committed.seq);
+        let missed = seq.saturating_sub(cursor + 1);
+        self.joined(id, seq);
         if healing && !removed {
             self.event(Event::SecurityNotice(Notice::Healed(id)));
             if missed > 0 {

@@ -104,11 +104,6 @@ impl Core {
         }
         let ids: Vec<ConversationId> = self.conversations.keys().copied().collect();
         for id in ids {
-            let abandoned =
-                self.conversations.get(&id).is_some_and(|conversation| conversation.stage == Stage::Joining);
-            if abandoned {
-                self.abandon_join(id);
-            }
             if let Some(conversation) = self.conversations.get_mut(&id) {
                 conversation.disconnected();
             }
