@@ -66,6 +66,9 @@ fn play(seed: u64) {
         world.lock(*account, false);
     }
     settle(&mut world);
+    // A time in the group whose Welcome was withdrawn is named, and given up, at the next sign-in.
+    (0..world.devices.len()).for_each(|device| world.cut(device));
+    settle(&mut world);
     check(&world, group);
 }
 

@@ -23,7 +23,10 @@ impl Core {
             return self.drop_welcome(id);
         }
         if matches!(stage, Some(Stage::Joining | Stage::Creating)) {
-            // The join that is under way replaces whatever leaf the Welcome is for; it is dropped after the next sign-in.
+            // Only one of the two is in the log. If it is the join, the Welcome is dropped after the next sign-in.
+            if let Some(conversation) = self.conversations.get_mut(&id) {
+                conversation.welcome_waits = true;
+            }
             return;
         }
         if stage == Some(Stage::Joined)
@@ -87,12 +90,16 @@ impl Core {
 
     pub(super) fn group_info_fetched(&mut self, id: ConversationId, result: Result<response::Result, WireError>) {
         let restored = self.session.as_ref().is_some_and(|session| session.restored);
+        let awaits_welcomes = self.awaits_welcomes();
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         if conversation.stage != Stage::Fetching {
             return;
         }
         conversation.stage = Stage::Wanted;
         self.dirty.insert(id);
+        if awaits_welcomes {
+            return;
+        }
         let group_info = match result {
             Ok(response::Result::GroupInfo(group_info)) => group_info,
             Ok(_) => return,
@@ -154,8 +161,12 @@ impl Core {
             Ok(_) => return,
             Err(error) => {
                 conversation.stage = Stage::Wanted;
+                let welcomed = std::mem::take(&mut conversation.welcome_waits);
                 self.abandon_join(id);
                 self.dirty.insert(id);
+                if welcomed {
+                    self.fetch_welcomes();
+                }
                 return self.join_refused(id, &error);
             }
         };
