@@ -21,6 +21,7 @@ impl Core {
     fn advance(&mut self, id: ConversationId) {
         self.apply_buffered(id);
         let now_ms = self.now_ms;
+        let awaits_welcomes = self.awaits_welcomes();
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         if conversation.retry_at_ms != 0 && conversation.retry_at_ms <= now_ms {
             conversation.retry_at_ms = 0;
@@ -36,8 +37,11 @@ impl Core {
                 conversation.retry_at_ms = conversation.heals.wait_until_ms(now_ms);
                 return;
             }
-            Stage::Wanted if conversation.retry_at_ms == 0 => {
+            Stage::Wanted if conversation.retry_at_ms == 0 && !awaits_welcomes => {
                 conversation.stage = Stage::Fetching;
+                if self.engine.has_pending_join(id).unwrap_or(false) {
+                    return self.look_up_lost_join(id);
+                }
                 let fetch = wire::FetchGroupInfo { conversation_id: id.to_bytes() };
                 return self.send(Body::FetchGroupInfo(fetch), Request::GroupInfo(id));
             }

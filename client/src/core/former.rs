@@ -77,26 +77,26 @@ impl Core {
         conversation.buffered.clear();
         conversation.lease = None;
         conversation.in_flight = None;
+        let outgoing = std::mem::take(&mut conversation.outgoing);
         self.forget_group(id);
         self.touch(id);
+        // Only now is it known of each that it does not stand in the log: an answer may have been lost.
+        for message in outgoing.into_iter().map(|outgoing| outgoing.record.message.message) {
+            self.staged.outbox_done.push(message);
+            self.event(Event::MessageFailed { conversation: id, message, error: not_a_member() });
+        }
         self.tell_left(id);
     }
 
-    /// Tells once that the person is out; what waits to be sent will not be.
+    /// Tells once that the person is out.
     fn tell_left(&mut self, id: ConversationId) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         if conversation.record.state == Membership::Left {
             return;
         }
         conversation.record.state = Membership::Left;
-        let outgoing = std::mem::take(&mut conversation.outgoing);
         let plans = std::mem::take(&mut conversation.plans);
         let waiting = std::mem::take(&mut conversation.waiting);
-        for message in outgoing {
-            self.staged.outbox_done.push(message.record.message.message);
-            let error = not_a_member();
-            self.event(Event::MessageFailed { conversation: id, message: message.record.message.message, error });
-        }
         for token in plans.into_iter().filter_map(|plan| plan.token).chain(waiting) {
             self.done(token, Err(super::Failure::UnknownConversation));
         }

@@ -23,7 +23,10 @@ impl Core {
             return self.drop_welcome(id);
         }
         if matches!(stage, Some(Stage::Joining | Stage::Creating)) {
-            // The join that is under way replaces whatever leaf the Welcome is for; it is dropped after the next sign-in.
+            // Only one of the two is in the log. If it is the join, the Welcome is dropped after the next sign-in.
+            if let Some(conversation) = self.conversations.get_mut(&id) {
+                conversation.welcome_waits = true;
+            }
             return;
         }
         if stage == Some(Stage::Joined)
@@ -87,12 +90,16 @@ impl Core {
 
     pub(super) fn group_info_fetched(&mut self, id: ConversationId, result: Result<response::Result, WireError>) {
         let restored = self.session.as_ref().is_some_and(|session| session.restored);
+        let awaits_welcomes = self.awaits_welcomes();
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         if conversation.stage != Stage::Fetching {
             return;
         }
         conversation.stage = Stage::Wanted;
         self.dirty.insert(id);
+        if awaits_welcomes {
+            return;
+        }
         let group_info = match result {
             Ok(response::Result::GroupInfo(group_info)) => group_info,
             Ok(_) => return,
@@ -154,11 +161,64 @@ impl Core {
             Ok(_) => return,
             Err(error) => {
                 conversation.stage = Stage::Wanted;
+                let welcomed = std::mem::take(&mut conversation.welcome_waits);
                 self.abandon_join(id);
                 self.dirty.insert(id);
+                if welcomed {
+                    self.fetch_welcomes();
+                }
                 return self.join_refused(id, &error);
             }
         };
+        self.join_accepted(id, committed.seq);
+    }
+
+    /// An earlier session sent an external commit and heard no answer. If it is in the log this device is a member since then, and must
+    /// not lose the keys of that place by joining once more.
+    pub(super) fn look_up_lost_join(&mut self, id: ConversationId) {
+        let Some(conversation) = self.conversations.get(&id) else { return };
+        let fetch = wire::FetchLog { conversation_id: id.to_bytes(), from_seq: conversation.record.cursor + 1 };
+        self.send(Body::FetchLog(fetch), Request::JoinLog(id));
+    }
+
+    /// A time in the group that began from outside begins with the commit that did it.
+    pub(super) fn lost_join_looked_up(&mut self, id: ConversationId, result: Result<response::Result, WireError>) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        if conversation.stage != Stage::Fetching {
+            return;
+        }
+        conversation.stage = Stage::Wanted;
+        self.dirty.insert(id);
+        let entries = match result {
+            Ok(response::Result::Log(log)) => log.entries,
+            Ok(_) => return self.abandon_join(id),
+            Err(error) if matches!(error.code, Code::Orphaned | Code::UnknownConversation | Code::Forbidden) => {
+                return self.abandon_join(id);
+            }
+            Err(error) => return self.retry_later(id, &error),
+        };
+        let Some(first) = entries.first() else {
+            // The node has it and may not say so yet.
+            return self.join_later(id, 0);
+        };
+        let own = match &first.content {
+            Some(wire::entry::Content::Commit(commit)) => {
+                self.engine.is_pending_join(id, &commit.commit).unwrap_or(false)
+            }
+            _ => false,
+        };
+        if !own {
+            return self.abandon_join(id);
+        }
+        let seq = first.seq;
+        self.join_accepted(id, seq);
+        if let Some(conversation) = self.conversations.get_mut(&id).filter(|c| c.stage == Stage::Joined) {
+            conversation.fetch_wanted = true;
+        }
+    }
+
+    /// The own external commit is in the log at `seq`.
+    fn join_accepted(&mut self, id: ConversationId, seq: u64) {
         let known = self.engine.members(id);
         if let Err(error) = self.engine.confirm_join(id) {
             tracing::error!(conversation = %id, %error, "a join that the node accepted cannot be taken in");
@@ -184,8 +244,8 @@ impl Core {
         {
             conversation.record.kind = roster_kind(&roster);
         }
-        let missed = committed.seq.saturating_sub(cursor + 1);
-        self.joined(id, committed.seq);
+        let missed = seq.saturating_sub(cursor + 1);
+        self.joined(id, seq);
         if healing && !removed {
             self.event(Event::SecurityNotice(Notice::Healed(id)));
             if missed > 0 {

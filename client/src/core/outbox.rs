@@ -154,7 +154,13 @@ impl Core {
             Code::Stale => conversation.wanted_epoch = conversation.wanted_epoch.max(error.current_epoch),
             Code::Future => self.heal(id),
             Code::Orphaned => self.not_in_group(id),
-            Code::UnknownConversation => self.resigned(id),
+            Code::UnknownConversation => {
+                // An earlier attempt may stand in the log all the same: that is read first.
+                if !outgoing.again {
+                    self.message_failed(id, message, error);
+                }
+                self.resigned(id);
+            }
             Code::RateLimited
             | Code::Internal
             | Code::Storage

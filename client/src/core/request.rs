@@ -18,6 +18,8 @@ pub(super) enum Request {
     GroupInfo(ConversationId),
     /// The own external commit.
     Join(ConversationId),
+    /// The log, for an external commit whose answer was lost.
+    JoinLog(ConversationId),
     /// A new conversation.
     Create(ConversationId),
     /// Key packages for a planned change.
@@ -82,6 +84,7 @@ impl Core {
             Request::Log(id) => self.log_fetched(id, result),
             Request::GroupInfo(id) => self.group_info_fetched(id, result),
             Request::Join(id) => self.join_answered(id, result),
+            Request::JoinLog(id) => self.lost_join_looked_up(id, result),
             Request::Create(id) => self.create_answered(id, result.err()),
             Request::KeyPackages(id, plan) => self.key_packages_fetched(id, plan, result),
             Request::Commit(id) => self.commit_answered(id, result),

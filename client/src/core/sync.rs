@@ -103,11 +103,6 @@ impl Core {
         }
         let ids: Vec<ConversationId> = self.conversations.keys().copied().collect();
         for id in ids {
-            let abandoned =
-                self.conversations.get(&id).is_some_and(|conversation| conversation.stage == Stage::Joining);
-            if abandoned {
-                self.abandon_join(id);
-            }
             if let Some(conversation) = self.conversations.get_mut(&id) {
                 conversation.disconnected();
             }
@@ -261,6 +256,12 @@ impl Core {
         self.send(Body::FetchWelcomes(wire::FetchWelcomes {}), Request::Welcomes);
     }
 
+    /// A Welcome may be among them: until they are here this device joins nothing from outside, since that would cost it what the
+    /// Welcome lets it read.
+    pub(super) fn awaits_welcomes(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.fetching_welcomes)
+    }
+
     /// Welcomes that need newer statements are asked for again when those are here.
     pub(super) fn welcomes_after_directory(&mut self) {
         if let Some(session) = &mut self.session {
@@ -280,10 +281,10 @@ impl Core {
         if again {
             self.fetch_welcomes();
         }
+        self.dirty.extend(self.conversations.keys().copied());
         let Some(session) = &mut self.session else { return };
         if session.phase == Phase::Welcomes {
             session.phase = Phase::Ready;
-            self.dirty.extend(self.conversations.keys().copied());
         }
         let heads = std::mem::take(&mut session.heads);
         for head in heads {

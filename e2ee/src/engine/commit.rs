@@ -193,7 +193,8 @@ impl Engine {
         self.groups.get(&id).is_some_and(|group| group.pending_commit().is_some())
     }
 
-    pub(super) fn has_pending_join(&self, id: ConversationId) -> Result<bool, CellError> {
+    /// Whether an external commit of this device waits for the node's answer.
+    pub fn has_pending_join(&self, id: ConversationId) -> Result<bool, CellError> {
         Ok(self.provider.cells.get_bytes(&join::pending_key(id)?).is_some())
     }
 }

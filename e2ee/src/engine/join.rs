@@ -206,7 +206,7 @@ impl Engine {
     }
 
     /// Whether the commit is the one of the pending join.
-    pub(super) fn is_pending_join(&self, id: ConversationId, commit: &[u8]) -> Result<bool, CellError> {
+    pub fn is_pending_join(&self, id: ConversationId, commit: &[u8]) -> Result<bool, CellError> {
         let pending: Option<Pending> = self.provider.cells.get(&pending_key(id)?)?;
         Ok(pending.is_some_and(|pending| pending.commit_sha256 == <[u8; 32]>::from(Sha256::digest(commit))))
     }

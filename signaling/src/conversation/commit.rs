@@ -201,13 +201,14 @@ impl Plane {
 
         let content =
             entry::Content::Commit(wire::CommitContent { proposals: request.proposals, commit: request.commit });
-        let also: Vec<DeviceId> = left.iter().copied().chain(external.then_some(caller.device_id)).collect();
+        let also = left.clone();
         let seq = self
             .append(conversation_id, caller, made_in, content, also)
             .ok_or_else(|| WireError::new(Code::UnknownConversation, "no such conversation"))?;
         self.write(Write::Group { conversation_id, epoch, group_info, ratchet_tree: ratchet_tree.clone() });
         self.members_left(conversation_id, &left, seq);
-        self.members_joined(conversation_id, &added, seq + 1);
+        // Who joined from outside finds its own commit in the log when the answer is lost; a Welcome says where its log goes on.
+        self.members_joined(conversation_id, &added, if external { seq } else { seq + 1 });
         if !request.welcome.is_empty() {
             self.write(Write::Welcomes {
                 conversation_id,

@@ -32,6 +32,12 @@ impl Former {
         Some(*left_seq).filter(|left_seq| *left_seq >= seq)
     }
 
+    /// The first entry at or after `from_seq` that lies in one of the device's times.
+    fn next_within(&self, device_id: DeviceId, from_seq: u64) -> Option<u64> {
+        let mut times = self.times.get(&device_id)?.iter();
+        times.find(|(_, left_seq)| **left_seq >= from_seq).map(|(first_seq, _)| from_seq.max(*first_seq))
+    }
+
     /// The end of the device's last time; 0 when nothing is kept for it.
     pub(super) fn newest_end(&self, device_id: DeviceId) -> u64 {
         self.times.get(&device_id).and_then(|times| times.last_key_value()).map_or(0, |(_, left_seq)| *left_seq)
@@ -129,8 +135,8 @@ impl Plane {
     pub(crate) fn fetch_log(&mut self, caller: Caller, request: &wire::FetchLog) -> Result<Reply, WireError> {
         let conversation_id = ConversationId::parse(&request.conversation_id)?;
         let conversation = self.readable(caller, conversation_id)?;
-        let from_seq = if conversation.former.end_of(caller.device_id, request.from_seq).is_some() {
-            request.from_seq
+        let from_seq = if let Some(within) = conversation.former.next_within(caller.device_id, request.from_seq) {
+            within
         } else if conversation.members.contains_key(&caller.device_id)
             && let Some(first_seq) = conversation.first_seq.get(&caller.device_id)
         {

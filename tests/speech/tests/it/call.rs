@@ -1,21 +1,17 @@
 //! A call's sound between two clients through the node's real media plane on loopback, in real time.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::support::Pair;
+use crate::support::{LOOPBACK, PATIENCE, Pair, participant};
 use wardline_client::media::{
     AudioSink, AudioSource, FRAME_SAMPLES, MediaConfig, MediaError, MediaSession, MediaStatistics, WavSource,
 };
-use wardline_protocol::{CallId, DeviceId};
-use wardline_sfu::{Config, DropCause, ParticipantId, RoomId, Sfu};
+use wardline_protocol::CallId;
+use wardline_sfu::{Config, DropCause, RoomId, Sfu};
 use wardline_speech::{SAMPLE_RATE, align, aligned, first_speech_ms, stoi, ten_seconds};
-
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// Everything that is waited for comes within this, or the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A sink whose sound the test reads.
 #[derive(Clone, Default)]
@@ -68,10 +64,6 @@ impl Node {
     fn allow(&self, who: u8) {
         self.sfu.set_sending(self.room, participant(who), true);
     }
-}
-
-fn participant(who: u8) -> ParticipantId {
-    ParticipantId::from(DeviceId::from_bytes([who; 16]))
 }
 
 /// A client that is connected, as while it rings; and how long that took.

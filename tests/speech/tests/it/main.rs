@@ -2,6 +2,8 @@
 #[cfg(test)]
 mod call;
 #[cfg(test)]
+mod profile;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod support;

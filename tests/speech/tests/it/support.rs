@@ -1,5 +1,7 @@
 //! Real keys of a real conversation, for sound that is really encrypted.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::key::{DeviceKey, OperationalKey, ProposerKey, RootKey};
 use wardline_directory::{NodeRecord, certificate};
@@ -8,9 +10,20 @@ use wardline_e2ee::public::PublicView;
 use wardline_e2ee::{Change, DeviceIdentity, Engine, Suite, roster};
 use wardline_protocol::wire::DeviceChain;
 use wardline_protocol::{AccountId, CallId, ConversationId, DeviceId, NodeId};
+use wardline_sfu::ParticipantId;
+
+/// Where everything of a test listens.
+pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Everything that is waited for comes within this, or the test fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 const NOW_MS: u64 = 1_800_000_000_000;
 const CONVERSATION: ConversationId = ConversationId::from_bytes([0xC0; 16]);
+
+/// A device in a room of the media plane.
+pub fn participant(who: u8) -> ParticipantId {
+    ParticipantId::from(DeviceId::from_bytes([who; 16]))
+}
 
 /// Alice and Bob in a direct conversation.
 pub struct Pair {
