@@ -10,8 +10,12 @@ use wardline_protocol::wire::{ServerFrame, server_frame::Body};
 use wardline_protocol::{Code, WireError};
 use wardline_signaling::Class;
 
-/// Frames that wait for one session; beyond them the class decides.
-pub const SESSION_QUEUE_FRAMES: usize = 1024;
+/// Frames that wait for one session beyond which pushes are dropped.
+pub const SESSION_QUEUE_PUSH_FRAMES: usize = 1024;
+
+/// Frames that wait for one session beyond which it is closed. Pushes leave this room to answers, so that a session that is only behind
+/// keeps its line.
+pub const SESSION_QUEUE_FRAMES: usize = 2 * SESSION_QUEUE_PUSH_FRAMES;
 
 /// Bytes of frames that wait for one session beyond which pushes are dropped.
 pub const SESSION_QUEUE_PUSH_BYTES: usize = 4 * 1024 * 1024;
@@ -83,8 +87,11 @@ impl Queue {
         if state.closing.is_some() {
             return Pushed::Closed;
         }
-        let bytes_max = if class == Class::Required { SESSION_QUEUE_BYTES } else { SESSION_QUEUE_PUSH_BYTES };
-        if state.frames.len() < SESSION_QUEUE_FRAMES && (state.bytes + size <= bytes_max || state.frames.is_empty()) {
+        let (frames_max, bytes_max) = match class {
+            Class::Required => (SESSION_QUEUE_FRAMES, SESSION_QUEUE_BYTES),
+            Class::Entry | Class::Ephemeral => (SESSION_QUEUE_PUSH_FRAMES, SESSION_QUEUE_PUSH_BYTES),
+        };
+        if state.frames.len() < frames_max && (state.bytes + size <= bytes_max || state.frames.is_empty()) {
             state.bytes += size;
             state.frames.push_back((frame, size));
             drop(state);
@@ -156,7 +163,7 @@ impl Queue {
         if out.is_empty() {
             return None;
         }
-        let room = state.frames.len() <= SESSION_QUEUE_FRAMES / 2 && state.bytes <= SESSION_QUEUE_PUSH_BYTES / 2;
+        let room = state.frames.len() <= SESSION_QUEUE_PUSH_FRAMES / 2 && state.bytes <= SESSION_QUEUE_PUSH_BYTES / 2;
         let drained = room && std::mem::take(&mut state.dropped);
         Some(Batch { drained, closing: None })
     }
@@ -218,7 +225,7 @@ mod tests {
     }
 
     fn fill(queue: &Queue) {
-        for _ in 0..SESSION_QUEUE_FRAMES {
+        for _ in 0..SESSION_QUEUE_PUSH_FRAMES {
             assert_eq!(queue.push(push(), Class::Entry), Pushed::Queued);
         }
     }
@@ -229,13 +236,13 @@ mod tests {
         fill(&queue);
         assert_eq!(queue.push(push(), Class::Entry), Pushed::Dropped);
         let (mut out, mut drained, mut taken) = (Vec::new(), 0, 0);
-        while taken < SESSION_QUEUE_FRAMES {
+        while taken < SESSION_QUEUE_PUSH_FRAMES {
             let batch = queue.next(64, &mut out).await;
             taken += out.len();
             out.clear();
             if batch.drained {
                 drained += 1;
-                assert!(taken >= SESSION_QUEUE_FRAMES / 2, "told too early, after {taken}");
+                assert!(taken >= SESSION_QUEUE_PUSH_FRAMES / 2, "told too early, after {taken}");
             }
         }
         assert_eq!(drained, 1);
@@ -249,7 +256,7 @@ mod tests {
         fill(&queue);
         assert_eq!(queue.push(push(), Class::Ephemeral), Pushed::Dropped);
         let mut out = Vec::new();
-        while out.len() < SESSION_QUEUE_FRAMES {
+        while out.len() < SESSION_QUEUE_PUSH_FRAMES {
             assert!(!queue.next(1 << 20, &mut out).await.drained);
         }
     }
@@ -258,6 +265,10 @@ mod tests {
     async fn a_required_frame_without_room_closes_the_session() {
         let queue = Queue::default();
         fill(&queue);
+        // Pushes do not crowd out the answers to a session that is only behind.
+        for n in SESSION_QUEUE_PUSH_FRAMES..SESSION_QUEUE_FRAMES {
+            assert_eq!(queue.push(response(n as u64), Class::Required), Pushed::Queued);
+        }
         assert_eq!(queue.push(response(1), Class::Required), Pushed::Overflowed);
         assert_eq!(queue.push(response(2), Class::Required), Pushed::Closed);
         let mut out = Vec::new();
