@@ -53,6 +53,7 @@ impl Full {
         let log = Shared::default();
         let window = Arc::new(Semaphore::new(window));
         let (join, joined) = watch::channel(false);
+        let (level, mut ready) = watch::channel(false);
         let (seen, open) = (log.clone(), window.clone());
         let on_event = Box::new(move |now: Instant, event: &Event| match event {
             Event::MessageReceived(message) => lock(&seen).delivered.push((message.message, now)),
@@ -63,9 +64,12 @@ impl Full {
             Event::MessageFailed { .. } => lock(&seen).failed += 1,
             Event::Unreadable { count, .. } => lock(&seen).unreadable += count,
             Event::ConversationJoined { .. } => drop(join.send_replace(true)),
+            Event::Ready => drop(level.send_replace(true)),
             _ => {}
         });
         let member = Member::start(node.access(), identity, on_event).await?;
+        // It has the directory then, and knows whom it may write to.
+        tokio::time::timeout(JOIN_MAX, ready.wait_for(|ready| *ready)).await.context("signing in")??;
         Ok(Self { member, log, joined, window })
     }
 
