@@ -1,12 +1,15 @@
 //! How calls go, and how they end.
 use crate::sound::two_voices;
 use anyhow::{Context as _, Result, ensure};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wardline_client::call::{CallError, Change};
-use wardline_client::core::{Command, Event, Failure};
+use wardline_client::core::{Body, Command, Event, Failure};
 use wardline_protocol::wire::call_state::{EndReason, State};
 use wardline_tests::call::{STEP_MAX, Side, incoming};
 use wardline_tests::hospital::{Device, Hospital};
+
+/// A call rings for 45 s; a busy machine may tell a little later.
+const UNANSWERED: std::ops::RangeInclusive<u64> = 44..=50;
 
 /// The next end of a call that this device hears of.
 async fn end(device: &mut Device) -> Result<EndReason> {
@@ -105,5 +108,39 @@ async fn calls_end_as_people_want() -> Result<()> {
     for device in [anna, boris, laptop, carla] {
         device.close().await;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_nobody_answers_is_missed() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let hospital = Hospital::start(folder.path(), "127.0.0.1:0", None)?.serve_only()?;
+    let (mut anna, mut boris) = tokio::try_join!(hospital.device("anna"), hospital.device("boris"))?;
+    tokio::try_join!(anna.ready(STEP_MAX), boris.ready(STEP_MAX))?;
+    let began = Instant::now();
+    let mut call = Side::place(&anna, boris.account, Vec::new()).await?;
+    let told = incoming(&mut boris).await?;
+    let mut rings = Side::ring(&boris, told, Vec::new()).await?;
+    let bound = Duration::from_secs(*UNANSWERED.end());
+    let ends = tokio::try_join!(call.end(bound), rings.end(bound))?;
+    assert_eq!(ends.0, (EndReason::NoAnswer, Duration::ZERO));
+    assert_eq!(ends.0, ends.1);
+    let rang = began.elapsed();
+    println!("nobody answered for {:.1} s", rang.as_secs_f64());
+    assert!(UNANSWERED.contains(&rang.as_secs()), "{rang:?}");
+    assert_eq!(rings.statistics().received, 0, "nothing of the caller is heard before the answer");
+    call.close().await;
+    rings.close().await;
+    // The caller's device writes down that it was missed, where both see it.
+    let missed = |event| match event {
+        Event::MessageReceived(message) => match message.body {
+            Body::Call { call, answered, .. } => Some((call, answered)),
+            _ => None,
+        },
+        _ => None,
+    };
+    assert_eq!(boris.until(STEP_MAX, missed).await?, (told.0, false));
+    anna.close().await;
+    boris.close().await;
     Ok(())
 }
