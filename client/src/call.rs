@@ -89,7 +89,7 @@ impl LiveCall {
     /// Calls the other account of a direct conversation. The callee may ring, by an event, before this returns.
     ///
     /// # Errors
-    /// [`CallError`]; nobody rings then.
+    /// [`CallError`]; the call is cancelled then.
     pub async fn place(
         client: &Client,
         conversation: ConversationId,
@@ -101,12 +101,23 @@ impl LiveCall {
             Reply::Call { call, answer_sdp } => (call, answer_sdp),
             _ => return Err(CallError::NoAnswer),
         };
-        let mut prepared = None;
-        if let Some(answer) = answer {
-            media.answer(&answer).await?;
-            prepared = prepare(client, id, sound).await?;
+        let mut call = Self { id, conversation, peer, media, prepared: None, rang: false, accepted: None };
+        if let Some(answer) = answer
+            && let Err(error) = call.connect(client, &answer, sound).await
+        {
+            // It may ring already, for a caller who cannot talk. That it is over by now is as good.
+            if let Err(unsaid) = call.hang_up(client).await {
+                tracing::info!(call = %id, %unsaid, "a call that failed could not be cancelled");
+            }
+            return Err(error);
         }
-        Ok(Self { id, conversation, peer, media, prepared, rang: false, accepted: None })
+        Ok(call)
+    }
+
+    async fn connect(&mut self, client: &Client, answer: &str, sound: Sound) -> Result<(), CallError> {
+        self.media.answer(answer).await?;
+        self.prepared = prepare(client, self.id, sound).await?;
+        Ok(())
     }
 
     /// Rings for a call that came in ([`Event::IncomingCall`]), and connects its media meanwhile. The caller hears that it rings first of

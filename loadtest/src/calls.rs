@@ -182,8 +182,11 @@ pub async fn run(workload: &Calls, node: &Node) -> Result<Figures> {
         let (placed, answered) = (placed.with_context(|| format!("call {n}"))?, answered?);
         if n >= workload.warm_up {
             ring.add(placed.at - asked);
-            caller_heard.add(placed.speech.saturating_duration_since(answered.at));
-            callee_heard.add(answered.speech.saturating_duration_since(answered.at));
+            for (speech, heard) in [(placed.speech, &mut caller_heard), (answered.speech, &mut callee_heard)] {
+                let waited =
+                    speech.checked_duration_since(answered.at).context("speech was heard before the answer")?;
+                heard.add(waited);
+            }
             undecryptable += placed.undecryptable + answered.undecryptable;
         }
     }

@@ -40,9 +40,6 @@ fn an_old_group_state_brings_nobody_back() {
         // The node says that Bob has lost his place, so that he asks for the group's state.
         let head = head(&owner, before.0.unwrap(), false);
         owner.push(BOB, head);
-        let group_info =
-            |result: &mut Said| if let Said::GroupInfo(info) = result { Some(info as *mut _) } else { None };
-        let _ = group_info;
         owner.alter(
             BOB,
             |result| if let Said::GroupInfo(info) = result { Some(info) } else { None },
