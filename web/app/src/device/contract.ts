@@ -1,0 +1,224 @@
+// What a tab may ask of its device and what it is told. Plain objects that pass through structured clone; ids are 32 lower-case hexadecimal digits.
+// The worker side is worker.ts; the tab side is device.ts. Absent on purpose: keys and ciphertext. They never leave the worker.
+
+export type AccountId = string;
+export type DeviceId = string;
+export type ConversationId = string;
+export type MessageId = string;
+export type CallId = string;
+
+/** Where this browser profile stands. */
+export type Phase =
+  | "loading" // the engine starts
+  | "signed-out" // no device here: enrol or link
+  | "linking" // shows a code and waits for an existing device
+  | "open" // a device is here, connected or not
+  | "ended"; // the node has shut this device out for good (revoked, locked): `View.ended` says why
+
+export interface Connection {
+  state: "offline" | "connecting" | "online";
+  /** Which road is taken; null while offline. */
+  transport: "webtransport" | "websocket" | null;
+  /** Why the faster road is not taken, for the connection details. */
+  fallbackReason: string | null;
+  /** Signed in and level with the node: nothing is missing. */
+  level: boolean;
+  /** Unix time of the last change. */
+  sinceMs: number;
+}
+
+export interface Account {
+  id: AccountId;
+  name: string;
+  /** Role or ward, as the IT admin wrote it; may be empty. */
+  role: string;
+  level: "admin" | "internal" | "guest" | "archive";
+  /** Deleted accounts stay, for their names in old conversations. */
+  deleted: boolean;
+}
+
+export interface Presence {
+  online: boolean;
+  /** Unix time; 0 when never seen. */
+  lastSeenMs: number;
+}
+
+export type Body =
+  | { kind: "text"; text: string }
+  | { kind: "title"; title: string }
+  | { kind: "call"; call: CallId; startedAtMs: number; talkedMs: number; answered: boolean };
+
+export interface Message {
+  conversation: ConversationId;
+  id: MessageId;
+  /** Its place in the log; 0 while it waits to be sent. */
+  seq: number;
+  sender: AccountId;
+  device: DeviceId;
+  /** The sender's clock, Unix time. */
+  sentAtMs: number;
+  body: Body;
+  /** `sending`: in the outbox, will go out by itself. `sent`: durable at the node. `failed`: will not be sent, `error` says why. */
+  state: "sending" | "sent" | "failed";
+  error: string | null;
+}
+
+export interface Receipt {
+  delivered: number;
+  read: number;
+}
+
+export interface Conversation {
+  id: ConversationId;
+  kind: "direct" | "group";
+  /** A group's title; null for a direct conversation, which is called by the other's name. */
+  title: string | null;
+  /** Accounts on the signed roster, this one included. The archive, where policy has it, is one of them. */
+  accounts: AccountId[];
+  /** Devices in the encrypted group. */
+  devices: { account: AccountId; device: DeviceId }[];
+  /** `joining`: named by the node, not yet in the group. `left`: history only. */
+  membership: "joining" | "joined" | "left";
+  last: Message | null;
+  unread: number;
+  readSeq: number;
+  /** Newest place heard of, for marking read. */
+  headSeq: number;
+  /** How far each other account has received and read. */
+  receipts: Record<AccountId, Receipt>;
+  /** Messages that cannot be read on this device and never will; the goal is 0. */
+  unreadable: number;
+}
+
+/** Something a person should see once. */
+export interface Notice {
+  id: number;
+  atMs: number;
+  kind:
+    | "device-added"
+    | "device-revoked"
+    | "second-use-of-code"
+    | "node-restored"
+    | "healed"
+    | "account-renamed"
+    | "node-refused"
+    | "member-device-added";
+  account: AccountId | null;
+  device: DeviceId | null;
+  conversation: ConversationId | null;
+  /** For `node-refused`: what the node did, as the core names it. */
+  detail: string | null;
+}
+
+export interface DeviceInfo {
+  id: DeviceId;
+  own: boolean;
+  online: boolean;
+  enrolledAtMs: number;
+  /** Of its key, for comparing: 8 groups of 5 digits. */
+  fingerprint: string;
+}
+
+export type CallEnd =
+  | "hung-up" | "declined" | "busy" | "cancelled" | "no-answer" | "accepted-elsewhere" | "declined-elsewhere"
+  | "peer-lost" | "revoked" | "shutting-down" | "unreachable" | "media-failed" | "failed";
+
+/** A call of this device, or one that rings at it. At most one is not `ended`. */
+export interface Call {
+  id: CallId;
+  conversation: ConversationId;
+  peer: AccountId;
+  direction: "outgoing" | "incoming";
+  state: "starting" | "ringing" | "connecting" | "talking" | "peer-lost" | "ended";
+  end: CallEnd | null;
+  /** When talking began, Unix time; 0 before. */
+  talkingSinceMs: number;
+  talkedMs: number;
+  /** Its media is in this tab. Others show it and may bring it to the front. */
+  here: boolean;
+}
+
+/** Everything that the screens show, but for histories. Replaced as a whole object at each change; unchanged parts keep their identity. */
+export interface View {
+  phase: Phase;
+  /** Why it ended, for people. */
+  ended: string | null;
+  /** The code to show as QR and text while `linking`. */
+  linkCode: string | null;
+  hospital: string | null;
+  me: AccountId | null;
+  device: DeviceId | null;
+  connection: Connection;
+  accounts: Record<AccountId, Account>;
+  presence: Record<AccountId, Presence>;
+  /** Newest first. */
+  conversations: Conversation[];
+  notices: Notice[];
+  call: Call | null;
+  /** Whether the browser has promised not to evict the state. */
+  storagePersistent: boolean | null;
+}
+
+/** Part of a conversation's history, oldest first. */
+export interface Page {
+  messages: Message[];
+  /** Whether there are older ones. */
+  more: boolean;
+}
+
+/** Why a command failed. `code` is the node's error name, or `offline`, `unknown`, `full`, `engine`, `code`, `storage`. `message` is for people, in English. */
+export class DeviceError extends Error {
+  constructor(readonly code: string, message: string) {
+    super(message);
+    this.name = "DeviceError";
+  }
+}
+
+/** The device as a tab sees it. All promises reject with `DeviceError`. */
+export interface Device {
+  /** The present view, for `useSyncExternalStore`. */
+  view(): View;
+  subscribe(changed: () => void): () => void;
+  /** Called for each message that is received, sent, failed or replaced in a conversation: history on screen updates from it. */
+  onMessage(listener: (message: Message) => void): () => void;
+
+  /** Becomes a device by an enrolment link or bare code. */
+  enrol(code: string): Promise<void>;
+  /** Shows a code (View.linkCode) and waits, at most 5 minutes, for an existing device. */
+  beginLink(): Promise<void>;
+  cancelLink(): Promise<void>;
+  /** Certifies the device that shows this code. */
+  approveLink(code: string): Promise<void>;
+  /** Tells the node to revoke this device when connected, then wipes everything here. */
+  signOut(): Promise<void>;
+
+  openDirect(account: AccountId): Promise<ConversationId>;
+  createGroup(title: string, accounts: AccountId[]): Promise<ConversationId>;
+  addAccounts(conversation: ConversationId, accounts: AccountId[]): Promise<void>;
+  removeAccounts(conversation: ConversationId, accounts: AccountId[]): Promise<void>;
+  leave(conversation: ConversationId): Promise<void>;
+  /** Resolves once the message is in the outbox. */
+  send(conversation: ConversationId, text: string): Promise<MessageId>;
+  /** Sends a failed message's text again as a new message, and drops the failed one. */
+  retry(conversation: ConversationId, message: MessageId): Promise<void>;
+  /** Drops a failed message. */
+  discard(conversation: ConversationId, message: MessageId): Promise<void>;
+  markRead(conversation: ConversationId, seq: number): Promise<void>;
+  /** Messages before `before` (null: the newest ones), at most `limit`. */
+  history(conversation: ConversationId, before: MessageId | null, limit: number): Promise<Page>;
+  watchPresence(accounts: AccountId[]): Promise<void>;
+  dismiss(notice: number): Promise<void>;
+
+  /** The own account's devices, or another's. */
+  devices(account: AccountId | null): Promise<DeviceInfo[]>;
+  revokeDevice(device: DeviceId): Promise<void>;
+  /** 60 digits that are equal on both sides, from both accounts' enrolment keys. */
+  safetyNumber(account: AccountId): Promise<string>;
+
+  /** Rings the other account of a direct conversation. */
+  startCall(conversation: ConversationId): Promise<void>;
+  acceptCall(): Promise<void>;
+  declineCall(): Promise<void>;
+  hangUp(): Promise<void>;
+  setMuted(muted: boolean): Promise<void>;
+}
