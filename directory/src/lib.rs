@@ -18,6 +18,7 @@ pub mod limit;
 pub mod link;
 mod record;
 mod refusal;
+pub mod safety;
 pub mod session;
 pub mod statement;
 

@@ -1,4 +1,5 @@
 //! What opens a session: a signature over the node's nonce and the TLS exporter, so that it is worth nothing on another connection.
+use sha2::{Digest, Sha256};
 use crate::key::{DeviceKey, OperationalKey, PublicKey, SIGNATURE_BYTES};
 use wardline_protocol::{ADMIN_SIGNATURE_PREFIX, SESSION_SIGNATURE_PREFIX};
 
@@ -7,6 +8,12 @@ pub const NONCE_BYTES: usize = 32;
 
 /// Bytes taken from the TLS exporter (RFC 8446 section 7.5).
 pub const EXPORTER_BYTES: usize = 32;
+
+/// What a browser's session signs in place of the TLS exporter, which browsers do not give: SHA-256 of a label and the page's origin, as the
+/// `Origin` header has it. A signature made for one origin opens nothing at another, nor a native session.
+pub fn origin_binding(origin: &str) -> [u8; EXPORTER_BYTES] {
+    Sha256::new_with_prefix(b"wardline web origin v1\0").chain_update(origin).finalize().into()
+}
 
 /// What is signed: prefix, nonce, exporter.
 pub fn session_message(prefix: &[u8], nonce: &[u8], exporter: &[u8; EXPORTER_BYTES]) -> Vec<u8> {

@@ -24,7 +24,11 @@ impl Core {
             }
             Command::Refresh { conversation } => self.change_group(conversation, PlanKind::Refresh, token),
             Command::Leave { conversation } => self.leave(conversation, token),
-            Command::Send { conversation, text } => self.send_text(conversation, text, token),
+            Command::Send { conversation, text } => {
+                let message = self.ids.message();
+                self.send_text(conversation, message, text, token);
+            }
+            Command::SendOnce { conversation, message, text } => self.send_text(conversation, message, text, token),
             Command::MarkRead { conversation, seq } => self.mark_read(conversation, seq, token),
             Command::WatchPresence { accounts } => self.watch_presence(accounts, token),
             Command::Devices { accounts } => self.fetch_devices(accounts, token),

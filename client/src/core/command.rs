@@ -54,6 +54,15 @@ pub enum Command {
         /// What.
         text: String,
     },
+    /// Sends a text under an id that the giver made, so that it may ask again when it lost the answer: the same id is sent once. Gives [`Reply::Message`].
+    SendOnce {
+        /// Where.
+        conversation: ConversationId,
+        /// Random, made for this text alone.
+        message: MessageId,
+        /// What.
+        text: String,
+    },
     /// Marks everything up to `seq` as read.
     MarkRead {
         /// The conversation.

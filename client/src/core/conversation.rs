@@ -231,6 +231,11 @@ impl Conversation {
         self.named && self.record.cursor >= self.head_seq && !self.fetching && !self.fetch_wanted
     }
 
+    /// Whether a message of this id was sent or received here, among the newest [`SEEN_MESSAGES_MAX`].
+    pub(super) fn knows(&self, message: &MessageId) -> bool {
+        self.seen.contains(message)
+    }
+
     /// Notes a message id; false when it was there already.
     pub(super) fn remember(&mut self, message: MessageId) -> bool {
         if !self.seen.insert(message) {

@@ -1,7 +1,7 @@
 //! What a device tells its person or program. Nothing here implements `Debug` in clear.
 use std::fmt;
 use wardline_protocol::wire::{self, ConversationKind, call_state, devices_changed};
-use wardline_protocol::{AccountId, CallId, ConversationId, DeviceId, MessageId, WireError};
+use wardline_protocol::{AccountId, CallId, Code, ConversationId, DeviceId, MessageId, WireError};
 
 /// Something happened. Everything an event tells of is durable before it is told.
 #[derive(Clone, PartialEq)]
@@ -215,6 +215,21 @@ pub enum Notice {
     SecondUseOfCode,
     /// An account's name or role is another one now.
     AccountRenamed(AccountId),
+}
+
+/// Whether the node has shut this device out for good: connecting again would only hear the same.
+pub fn is_final(error: &WireError) -> bool {
+    matches!(
+        error.code,
+        Code::UnknownDevice
+            | Code::AccountLocked
+            | Code::AccountExpired
+            | Code::DeviceRevoked
+            | Code::Replaced
+            | Code::UnknownAccount
+            | Code::UnsupportedVersion
+            | Code::BadSignature
+    )
 }
 
 impl fmt::Debug for Event {

@@ -43,7 +43,16 @@ impl Outgoing {
 
 impl Core {
     pub(super) fn send_body(&mut self, id: ConversationId, body: Body) -> Result<MessageId, Failure> {
+        let message = self.ids.message();
+        self.send_as(id, message, body)
+    }
+
+    /// An id that was used in the conversation before stands for the message it was used for: nothing is sent a second time.
+    fn send_as(&mut self, id: ConversationId, message_id: MessageId, body: Body) -> Result<MessageId, Failure> {
         let conversation = self.conversations.get(&id).ok_or(Failure::UnknownConversation)?;
+        if conversation.knows(&message_id) {
+            return Ok(message_id);
+        }
         let usable = matches!(conversation.stage, Stage::Joined | Stage::Creating) || conversation.healing;
         if (!usable && conversation.stage == Stage::Absent) || conversation.record.state == Membership::Left {
             return Err(Failure::UnknownConversation);
@@ -53,7 +62,7 @@ impl Core {
         }
         let message = Message {
             conversation: id,
-            message: self.ids.message(),
+            message: message_id,
             seq: 0,
             sender: self.identity.account,
             device: self.identity.device,
@@ -61,7 +70,6 @@ impl Core {
             body,
         };
         let record = OutboxRecord { place: self.count(Counter::Outbox), message: message.clone() };
-        let message_id = message.message;
         self.staged.outbox.push(record.clone());
         self.staged.history.push(message);
         if let Some(conversation) = self.conversations.get_mut(&id) {
@@ -72,8 +80,8 @@ impl Core {
         Ok(message_id)
     }
 
-    pub(super) fn send_text(&mut self, id: ConversationId, text: String, token: Token) {
-        let result = self.send_body(id, Body::Text(text)).map(Reply::Message);
+    pub(super) fn send_text(&mut self, id: ConversationId, message: MessageId, text: String, token: Token) {
+        let result = self.send_as(id, message, Body::Text(text)).map(Reply::Message);
         self.done(token, result);
     }
 

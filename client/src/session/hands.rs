@@ -1,7 +1,7 @@
 //! The task that owns a device: inputs in, outputs performed in order.
 use super::PROGRAM;
 use crate::connection::{CertificatePin, Connection, ConnectionError, Receiver, Sender};
-use crate::core::{Command, Core, Event, Failure, Input, Output, Reply, Token};
+use crate::core::{Command, Core, Event, Failure, Input, Output, Reply, Token, is_final};
 use crate::store::{Place, Store};
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
@@ -272,21 +272,6 @@ impl Hands {
             let _ = self.events.send(Event::Goodbye(error.clone()));
         }
     }
-}
-
-/// Whether the node has shut this device out for good: connecting again would only hear the same.
-pub fn is_final(error: &WireError) -> bool {
-    matches!(
-        error.code,
-        Code::UnknownDevice
-            | Code::AccountLocked
-            | Code::AccountExpired
-            | Code::DeviceRevoked
-            | Code::Replaced
-            | Code::UnknownAccount
-            | Code::UnsupportedVersion
-            | Code::BadSignature
-    )
 }
 
 /// Between half of it and all of it, so that a restarted node is not met by everybody at once.

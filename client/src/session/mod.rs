@@ -7,8 +7,9 @@ pub mod join;
 
 use crate::connection::ConnectionError;
 use crate::core::{Command, Core, Event, Failure, Reply};
+use crate::entry::EntryError;
 use crate::store::{Store, StoreError};
-pub use hands::is_final;
+pub use crate::core::is_final;
 use hands::{Ask, Hands};
 use std::path::Path;
 use std::sync::Arc;
@@ -45,8 +46,17 @@ pub enum ClientError {
     #[error("the operating system gives no randomness")]
     Random,
     /// A code or a grant.
-    #[error("{0}")]
-    Code(String),
+    #[error(transparent)]
+    Entry(EntryError),
+}
+
+impl From<EntryError> for ClientError {
+    fn from(error: EntryError) -> Self {
+        match error {
+            EntryError::Random => Self::Random,
+            other => Self::Entry(other),
+        }
+    }
 }
 
 /// The handle of a living device. Dropping it ends the device; [`Client::close`] waits until everything sent is out.

@@ -1,0 +1,233 @@
+// The device as this tab sees it: asks its worker, keeps the view up to date, and has the sound of a call that is taken here.
+import { CallMedia } from "../media/call";
+import type { Answer, AskName, Asks, Patch, ToTab } from "../worker/channel";
+import { EMPTY } from "../worker/model";
+import {
+  type AccountId, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo, type Message,
+  type MessageId, type Page, type View,
+} from "./contract";
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: DeviceError): void;
+}
+
+/** Opens this browser profile's device. Once a page. */
+export function openDevice(): Device {
+  return new WorkerDevice();
+}
+
+class WorkerDevice implements Device {
+  private readonly worker = new Worker(new URL("../worker/worker.ts", import.meta.url), { type: "module" });
+  private readonly waiting = new Map<number, Waiting>();
+  private readonly changed = new Set<() => void>();
+  private readonly listeners = new Set<(message: Message) => void>();
+  private readonly conversations = new Map<ConversationId, Conversation>();
+  private order: ConversationId[] = [];
+  private current: View = EMPTY;
+  private nextId = 1;
+  private media: CallMedia | null = null;
+  /** The call whose sound is in this tab; "" while it is being started. */
+  private mediaCall: string | null = null;
+  private started = false;
+
+  constructor() {
+    this.worker.onmessage = ({ data }: MessageEvent<ToTab>) => this.told(data);
+    this.worker.onerror = (event) => {
+      this.put({ ...this.current, phase: "ended", ended: event.message || "The encryption worker does not start." });
+    };
+  }
+
+  view(): View {
+    return this.current;
+  }
+
+  subscribe(changed: () => void): () => void {
+    this.changed.add(changed);
+    return () => this.changed.delete(changed);
+  }
+
+  onMessage(listener: (message: Message) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  async enrol(code: string): Promise<void> {
+    await this.ask("enrol", { code });
+    // Asked for here, after a person has acted; the answer is shown in the settings.
+    const storagePersistent = (await navigator.storage?.persist?.()) ?? null;
+    this.put({ ...this.current, storagePersistent });
+  }
+
+  beginLink = (): Promise<void> => this.ask("beginLink", {});
+  cancelLink = (): Promise<void> => this.ask("cancelLink", {});
+  approveLink = (code: string): Promise<void> => this.ask("approveLink", { code });
+
+  async signOut(): Promise<void> {
+    this.endMedia();
+    await this.ask("signOut", {});
+    location.replace("/");
+  }
+
+  openDirect = (account: AccountId): Promise<ConversationId> => this.ask("openDirect", { account });
+  createGroup = (title: string, accounts: AccountId[]): Promise<ConversationId> => this.ask("createGroup", { title, accounts });
+  addAccounts = (conversation: ConversationId, accounts: AccountId[]): Promise<void> =>
+    this.ask("addAccounts", { conversation, accounts });
+  removeAccounts = (conversation: ConversationId, accounts: AccountId[]): Promise<void> =>
+    this.ask("removeAccounts", { conversation, accounts });
+  leave = (conversation: ConversationId): Promise<void> => this.ask("leave", { conversation });
+
+  send(conversation: ConversationId, text: string): Promise<MessageId> {
+    // Made here, so that asking a second time sends once.
+    return this.ask("send", { conversation, message: randomId(), text });
+  }
+
+  async retry(conversation: ConversationId, message: MessageId): Promise<void> {
+    const failed = await this.ask("message", { conversation, message });
+    if (failed?.state !== "failed" || failed.body.kind !== "text") return;
+    await this.send(conversation, failed.body.text);
+    await this.discard(conversation, message);
+  }
+
+  discard = (conversation: ConversationId, message: MessageId): Promise<void> => this.ask("discard", { conversation, message });
+  markRead = (conversation: ConversationId, seq: number): Promise<void> => this.ask("markRead", { conversation, seq });
+  history = (conversation: ConversationId, before: MessageId | null, limit: number): Promise<Page> =>
+    this.ask("history", { conversation, before, limit });
+  watchPresence = (accounts: AccountId[]): Promise<void> => this.ask("watchPresence", { accounts });
+  dismiss = (notice: number): Promise<void> => this.ask("dismiss", { notice });
+  devices = (account: AccountId | null): Promise<DeviceInfo[]> => this.ask("devices", { account });
+  revokeDevice = (device: string): Promise<void> => this.ask("revokeDevice", { device });
+  safetyNumber = (account: AccountId): Promise<string> => this.ask("safetyNumber", { account });
+
+  // ---- calls ----
+
+  async startCall(conversation: ConversationId): Promise<void> {
+    const sdp = await this.beginMedia("");
+    try {
+      const { call, answerSdp } = await this.ask("startCall", { conversation, offerSdp: sdp });
+      this.mediaCall = call;
+      if (answerSdp !== null) await this.media?.answer(answerSdp);
+      this.follow();
+    } catch (error) {
+      this.endMedia();
+      throw error;
+    }
+  }
+
+  async acceptCall(): Promise<void> {
+    const call = this.current.call;
+    if (call === null) return;
+    const sdp = await this.beginMedia(call.id);
+    try {
+      const { answerSdp } = await this.ask("connectMedia", { call: call.id, offerSdp: sdp });
+      await this.media?.answer(answerSdp);
+      await this.ask("acceptCall", { call: call.id });
+      this.follow();
+    } catch (error) {
+      this.endMedia();
+      throw error;
+    }
+  }
+
+  async declineCall(): Promise<void> {
+    if (this.current.call) await this.ask("declineCall", { call: this.current.call.id });
+  }
+
+  async hangUp(): Promise<void> {
+    const call = this.current.call;
+    this.endMedia();
+    if (call) await this.ask("hangUp", { call: call.id });
+  }
+
+  async setMuted(muted: boolean): Promise<void> {
+    this.media?.mute(muted);
+  }
+
+  private async beginMedia(call: string): Promise<string> {
+    if (this.media !== null) throw new DeviceError("call", "this tab is in a call already");
+    this.mediaCall = call;
+    this.started = false;
+    try {
+      const { media, sdp } = await CallMedia.offer(
+        () => void this.ask("callMedia", { call: this.mediaCall ?? "", state: "talking" }).catch(() => undefined),
+        () => void this.ask("callMedia", { call: this.mediaCall ?? "", state: "failed" }).catch(() => undefined),
+      );
+      this.media = media;
+      return sdp;
+    } catch (error) {
+      this.mediaCall = null;
+      throw new DeviceError("microphone", `no microphone: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  /** Starts and ends the sound as the call's state says. */
+  private follow(): void {
+    const call = this.current.call;
+    if (this.media === null || call === null || call.id !== this.mediaCall) return;
+    if (call.state === "ended") return this.endMedia();
+    if (!this.started && (call.state === "connecting" || call.state === "talking")) {
+      this.started = true;
+      void this.ask("mediaKeys", { call: call.id }).then(
+        (keys) => this.media?.start(keys, call.peer),
+        () => this.hangUp(),
+      );
+    }
+  }
+
+  private endMedia(): void {
+    this.media?.close();
+    this.media = null;
+    this.mediaCall = null;
+  }
+
+  // ---- the worker ----
+
+  private ask<N extends AskName>(name: N, args: Asks[N]): Promise<Answer<N>> {
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.worker.postMessage({ kind: "ask", id, name, args });
+    });
+  }
+
+  private told(told: ToTab): void {
+    switch (told.kind) {
+      case "patch":
+        this.patch(told.patch);
+        break;
+      case "message":
+        for (const listener of this.listeners) listener(told.message);
+        break;
+      case "media-epoch":
+        if (told.call === this.mediaCall) this.media?.update(told.epoch);
+        break;
+      case "answer": {
+        const waiting = this.waiting.get(told.id);
+        this.waiting.delete(told.id);
+        if (told.failed) waiting?.reject(new DeviceError(told.failed.code, told.failed.message));
+        else waiting?.resolve(told.value);
+        break;
+      }
+    }
+  }
+
+  private patch(patch: Patch): void {
+    if (patch.whole) this.conversations.clear();
+    for (const conversation of patch.conversations ?? []) this.conversations.set(conversation.id, conversation);
+    this.order = patch.order ?? this.order;
+    const conversations = patch.order ? this.order.map((id) => this.conversations.get(id)).filter((it) => it !== undefined) : this.current.conversations;
+    const presence = patch.presence ? { ...(patch.whole ? {} : this.current.presence), ...patch.presence } : this.current.presence;
+    this.put({ ...this.current, ...patch.view, accounts: patch.accounts ?? this.current.accounts, conversations, presence });
+  }
+
+  private put(view: View): void {
+    const call = view.call && { ...view.call, here: view.call.id === this.mediaCall };
+    this.current = { ...view, call };
+    this.follow();
+    for (const changed of this.changed) changed();
+  }
+}
+
+function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,175 @@
+// The forms in which the wasm engine gives its outputs: web/engine/src/{output,shown,stored}.rs.
+import type { AccountId, Body, CallEnd, CallId, ConversationId, DeviceId, DeviceInfo, MessageId } from "../device/contract";
+
+export interface Failed {
+  code: string;
+  message: string;
+}
+
+export interface StoredIdentity {
+  root: string;
+  account: AccountId;
+  device: DeviceId;
+  seed: Uint8Array;
+  chain: Uint8Array;
+  enrolled: boolean;
+}
+
+export interface StoredCell {
+  key: Uint8Array;
+  value: Uint8Array;
+}
+
+export interface StoredStatement {
+  version: number;
+  statement: Uint8Array;
+}
+
+export interface StoredReceipt {
+  account: AccountId;
+  delivered: number;
+  read: number;
+}
+
+export interface StoredConversation {
+  id: ConversationId;
+  kind: number;
+  title: string | null;
+  cursor: number;
+  readSeq: number;
+  state: string;
+  needsDirectory: number;
+  floorEpoch: number | null;
+  floorAuthenticator: Uint8Array | null;
+  receipts: StoredReceipt[];
+}
+
+export interface StoredMessage {
+  conversation: ConversationId;
+  id: MessageId;
+  seq: number;
+  sender: AccountId;
+  device: DeviceId;
+  sentAtMs: number;
+  body: Body;
+}
+
+export interface StoredOutgoing {
+  message: MessageId;
+  conversation: ConversationId;
+  place: number;
+}
+
+export interface Changes {
+  cells: StoredCell[];
+  deletedCells: Uint8Array[];
+  statements: StoredStatement[];
+  conversations: StoredConversation[];
+  forgotten: ConversationId[];
+  history: StoredMessage[];
+  outbox: StoredOutgoing[];
+  outboxDone: MessageId[];
+  counters: Record<string, number>;
+  incarnation: string | null;
+}
+
+export interface Saved {
+  cells: StoredCell[];
+  statements: StoredStatement[];
+  conversations: StoredConversation[];
+  seen: [ConversationId, MessageId][];
+  outbox: [number, StoredMessage][];
+  counters: Record<string, number>;
+  incarnation: string | null;
+  directoryFloorVersion: number | null;
+  directoryFloorHash: Uint8Array | null;
+}
+
+export interface ShownConversation {
+  id: ConversationId;
+  kind: "direct" | "group";
+  title: string | null;
+  accounts: AccountId[];
+  devices: { account: AccountId; device: DeviceId }[];
+  membership: "joining" | "joined" | "left";
+  cursor: number;
+  readSeq: number;
+  receipts: StoredReceipt[];
+}
+
+export type CallWord = "ringing" | "accepted" | "peer-lost" | "peer-resumed" | "ended";
+
+export type ShownEvent =
+  | { kind: "ready" }
+  | { kind: "message-failed"; conversation: ConversationId; message: MessageId; error: string }
+  | { kind: "unreadable"; conversation: ConversationId; count: number }
+  | { kind: "conversation"; conversation: ConversationId }
+  | {
+      kind: "members-changed";
+      conversation: ConversationId;
+      added: { account: AccountId; device: DeviceId }[];
+      removed: { account: AccountId; device: DeviceId }[];
+    }
+  | { kind: "receipt"; conversation: ConversationId; account: AccountId; delivered: number; read: number }
+  | { kind: "presence"; account: AccountId; online: boolean; lastSeenMs: number }
+  | { kind: "incoming-call"; call: CallId; conversation: ConversationId; caller: AccountId; device: DeviceId }
+  | {
+      kind: "call-state";
+      call: CallId;
+      state: CallWord;
+      end: CallEnd | null;
+      answeringDevice: DeviceId | null;
+      talkedMs: number;
+    }
+  | { kind: "media-epoch-changed"; call: CallId; conversation: ConversationId }
+  | { kind: "directory" }
+  | {
+      kind: "notice";
+      notice: string;
+      account: AccountId | null;
+      device: DeviceId | null;
+      conversation: ConversationId | null;
+      detail: string | null;
+    }
+  | { kind: "goodbye"; code: string; message: string; last: boolean };
+
+export type Reply =
+  | { kind: "done" }
+  | { kind: "conversation"; conversation: ConversationId }
+  | { kind: "message"; message: MessageId }
+  | { kind: "call"; call: CallId; answerSdp: string | null }
+  | { kind: "media"; answerSdp: string }
+  | { kind: "mediaKeys"; epoch: Uint8Array; contextId: number }
+  | { kind: "devices"; devices: DeviceInfo[] };
+
+export type Output =
+  | { kind: "persist"; changes: Changes }
+  | { kind: "send"; bytes: Uint8Array }
+  | { kind: "event"; event: ShownEvent }
+  | { kind: "done"; token: number; reply: Reply | null; failed: Failed | null }
+  | { kind: "wakeAt"; ms: number }
+  | { kind: "signedIn" }
+  | { kind: "enrolled" }
+  | { kind: "linked"; identity: StoredIdentity; saved: Saved }
+  | { kind: "close"; failed: Failed; last: boolean };
+
+/** What the engine is asked: web/engine/src/ask.rs. */
+export type EngineAsk =
+  | { kind: "openDirect"; account: AccountId }
+  | { kind: "createGroup"; title: string; accounts: AccountId[] }
+  | { kind: "addAccounts"; conversation: ConversationId; accounts: AccountId[] }
+  | { kind: "removeAccounts"; conversation: ConversationId; accounts: AccountId[] }
+  | { kind: "leave"; conversation: ConversationId }
+  | { kind: "send"; conversation: ConversationId; message: MessageId; text: string }
+  | { kind: "markRead"; conversation: ConversationId; seq: number }
+  | { kind: "watchPresence"; accounts: AccountId[] }
+  | { kind: "devices"; account: AccountId | null }
+  | { kind: "revokeDevice"; device: DeviceId }
+  | { kind: "approveLink"; code: string }
+  | { kind: "startCall"; conversation: ConversationId; offerSdp: string }
+  | { kind: "connectMedia"; call: CallId; offerSdp: string }
+  | { kind: "reportRinging"; call: CallId }
+  | { kind: "acceptCall"; call: CallId }
+  | { kind: "declineCall"; call: CallId }
+  | { kind: "hangUp"; call: CallId }
+  | { kind: "mediaKeys"; call: CallId };

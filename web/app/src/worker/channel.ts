@@ -1,0 +1,106 @@
+// What passes between a tab, its worker, and the worker that has the engine.
+import type {
+  AccountId, Call, CallId, Connection, Conversation, ConversationId, DeviceInfo, Message, MessageId, Page, Presence, View,
+} from "../device/contract";
+
+/** What a tab may ask; `answer` types stand in `Answers`. */
+export interface Asks {
+  enrol: { code: string };
+  beginLink: Record<string, never>;
+  cancelLink: Record<string, never>;
+  approveLink: { code: string };
+  signOut: Record<string, never>;
+  openDirect: { account: AccountId };
+  createGroup: { title: string; accounts: AccountId[] };
+  addAccounts: { conversation: ConversationId; accounts: AccountId[] };
+  removeAccounts: { conversation: ConversationId; accounts: AccountId[] };
+  leave: { conversation: ConversationId };
+  send: { conversation: ConversationId; message: MessageId; text: string };
+  discard: { conversation: ConversationId; message: MessageId };
+  message: { conversation: ConversationId; message: MessageId };
+  markRead: { conversation: ConversationId; seq: number };
+  history: { conversation: ConversationId; before: MessageId | null; limit: number };
+  watchPresence: { accounts: AccountId[] };
+  dismiss: { notice: number };
+  devices: { account: AccountId | null };
+  revokeDevice: { device: string };
+  safetyNumber: { account: AccountId };
+  startCall: { conversation: ConversationId; offerSdp: string };
+  connectMedia: { call: CallId; offerSdp: string };
+  acceptCall: { call: CallId };
+  declineCall: { call: CallId };
+  hangUp: { call: CallId };
+  mediaKeys: { call: CallId };
+  mediaEpoch: { call: CallId };
+  /** The tab's media talks; or it has failed. */
+  callMedia: { call: CallId; state: "talking" | "failed" };
+}
+
+export interface Answers {
+  openDirect: ConversationId;
+  createGroup: ConversationId;
+  send: MessageId;
+  message: Message | null;
+  history: Page;
+  devices: DeviceInfo[];
+  safetyNumber: string;
+  startCall: { call: CallId; answerSdp: string | null };
+  connectMedia: { answerSdp: string };
+  mediaKeys: { epoch: Uint8Array; contextId: number };
+  mediaEpoch: Uint8Array | null;
+}
+
+export type AskName = keyof Asks;
+export type Answer<N extends AskName> = N extends keyof Answers ? Answers[N] : void;
+
+export interface AskMessage<N extends AskName = AskName> {
+  kind: "ask";
+  /** The tab's worker. */
+  tab: string;
+  id: number;
+  name: N;
+  args: Asks[N];
+}
+
+/** Parts of the view that changed. `conversations` and `accounts` hold only changed entries; `order` is the whole list's. */
+export interface Patch {
+  view?: Partial<Omit<View, "conversations" | "accounts" | "presence">>;
+  accounts?: View["accounts"];
+  presence?: Record<AccountId, Presence>;
+  conversations?: Conversation[];
+  order?: ConversationId[];
+  /** What was there before is void: a new engine speaks. */
+  whole?: boolean;
+}
+
+export type { Call, Connection };
+
+/** To a tab. */
+export type ToTab =
+  | { kind: "patch"; patch: Patch }
+  | { kind: "message"; message: Message }
+  | { kind: "media-epoch"; call: CallId; epoch: Uint8Array }
+  | { kind: "answer"; id: number; value?: unknown; failed?: { code: string; message: string } };
+
+/** Between workers, on the BroadcastChannel. */
+export type Between =
+  | AskMessage
+  | { kind: "answer"; tab: string; id: number; value?: unknown; failed?: { code: string; message: string } }
+  | { kind: "tell"; told: Extract<ToTab, { kind: "patch" | "message" | "media-epoch" }> }
+  /** A worker came and wants the whole view. */
+  | { kind: "hello"; tab: string }
+  /** A worker has taken the engine. */
+  | { kind: "leader" };
+
+/** Asks that do no harm when a new leader hears them a second time. */
+export const REPEATABLE: ReadonlySet<AskName> = new Set<AskName>([
+  "openDirect", "send", "message", "markRead", "history", "watchPresence", "devices", "safetyNumber", "dismiss", "mediaEpoch",
+]);
+
+export const CHANNEL = "wardline";
+export const ENGINE_LOCK = "wardline-engine";
+
+/** Held by a tab's worker as long as it lives. */
+export function tabLock(tab: string): string {
+  return `wardline-tab-${tab}`;
+}

@@ -1,0 +1,462 @@
+// The worker that has the engine: inputs in, outputs performed strictly in their order. It decides nothing about messages; `client::session` is its
+// native twin. Nothing of a connection is trusted: the engine reads every byte.
+import { Device, Link } from "../engine/pkg/engine";
+import type { ConversationId, Message, Notice } from "../device/contract";
+import type { EngineAsk, Failed, Output, Reply, Saved, ShownConversation, ShownEvent, StoredIdentity } from "../engine/outputs";
+import type { AskMessage, AskName, Asks, Patch, ToTab } from "./channel";
+import { tabLock } from "./channel";
+import { Database } from "./database";
+import { Model } from "./model";
+import { type Road, connect, networkChanged } from "./road";
+
+/** First and longest wait between two attempts to connect. */
+const BACK_OFF_MS = [250, 15_000] as const;
+
+/** A new device that shows its code is waited for this long, as by the node. */
+const LINK_WAIT_MS = 300_000;
+
+type Told = Extract<ToTab, { kind: "patch" | "message" | "media-epoch" }>;
+
+interface Waiting {
+  resolve(reply: Reply): void;
+  reject(failed: Failed): void;
+}
+
+export class Leader {
+  private readonly model = new Model();
+  private device: Device | null = null;
+  private link: Link | null = null;
+  private road: Road | null = null;
+  private connecting = false;
+  private backOffMs: number = BACK_OFF_MS[0];
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private wake: ReturnType<typeof setTimeout> | undefined;
+  private linkTimeout: ReturnType<typeof setTimeout> | undefined;
+  private performing = false;
+  private readonly waiting = new Map<number, Waiting>();
+  private nextToken = 1;
+  private counters: Record<string, number> = {};
+  private readonly touched = new Set<ConversationId>();
+  private accountsTouched = false;
+  private over = false;
+  /** The tab that has the call's media. */
+  private callTab: string | null = null;
+
+  constructor(
+    private readonly database: Database,
+    private readonly tell: (told: Told) => void,
+  ) {}
+
+  async start(): Promise<void> {
+    const identity = await this.database.identity();
+    if (identity === null) this.model.set({ phase: "signed-out" });
+    else await this.open(identity);
+    const persisted = await navigator.storage?.persisted?.();
+    this.model.set({ storagePersistent: persisted ?? null });
+    self.addEventListener("online", () => this.networkChanged());
+    self.addEventListener("offline", () => this.road?.close());
+    this.show();
+  }
+
+  whole(): Patch {
+    return this.model.whole();
+  }
+
+  networkChanged(): void {
+    networkChanged();
+    this.backOffMs = BACK_OFF_MS[0];
+    this.connect();
+  }
+
+  /** Answers a tab. */
+  async ask({ name, args, tab }: AskMessage): Promise<unknown> {
+    try {
+      return await this.answer(name, args as never, tab);
+    } finally {
+      this.show();
+    }
+  }
+
+  private async answer<N extends AskName>(name: N, args: Asks[N], tab: string): Promise<unknown> {
+    const asked = args as unknown as Record<string, string & string[] & number>;
+    switch (name) {
+      case "enrol":
+        return this.enrol(asked.code as string);
+      case "beginLink":
+        return this.beginLink();
+      case "cancelLink":
+        return this.endLink("signed-out");
+      case "signOut":
+        return this.signOut();
+      case "history":
+        return this.database.history(asked.conversation as string, asked.before ?? null, asked.limit as number);
+      case "message":
+        return this.database.one(asked.conversation as string, asked.message as string);
+      case "discard":
+        await this.database.discard(asked.conversation as string, asked.message as string);
+        this.touched.add(asked.conversation as string);
+        return undefined;
+      case "dismiss":
+        return this.model.dismiss(asked.notice as number);
+      case "safetyNumber":
+        return this.here().safetyNumber(asked.account as string);
+      case "mediaEpoch": {
+        const conversation = this.model.call?.conversation;
+        return conversation ? (this.here().mediaEpoch(conversation, asked.call as string) ?? null) : null;
+      }
+      case "startCall":
+        return this.startCall(args as Asks["startCall"], tab);
+      case "acceptCall":
+        this.watchTab(tab, asked.call as string);
+        break;
+      case "callMedia":
+        if ((args as Asks["callMedia"]).state === "talking") return this.model.callTalks(asked.call as string);
+        return this.engine({ kind: "hangUp", call: asked.call as string });
+      default:
+    }
+    const reply = await this.engine({ kind: name, ...args } as unknown as EngineAsk);
+    switch (reply.kind) {
+      case "conversation":
+        await this.refresh(reply.conversation);
+        return reply.conversation;
+      case "message":
+        return reply.message;
+      case "devices":
+        return reply.devices;
+      case "media":
+      case "mediaKeys":
+      case "call":
+        return reply;
+      default:
+        return undefined;
+    }
+  }
+
+  private here(): Device {
+    if (this.device === null) throw { code: "unknown", message: "this browser is not signed in" } satisfies Failed;
+    return this.device;
+  }
+
+  private engine(ask: EngineAsk): Promise<Reply> {
+    const device = this.here();
+    return new Promise((resolve, reject) => {
+      const token = this.nextToken++;
+      this.waiting.set(token, { resolve, reject });
+      device.ask(Date.now(), token, ask);
+      this.perform();
+    });
+  }
+
+  // ---- becoming a device ----
+
+  private async open(identity: StoredIdentity): Promise<void> {
+    const saved: Saved = await this.database.load();
+    this.counters = { ...saved.counters };
+    const seed = crypto.getRandomValues(new Uint8Array(32));
+    this.device = Device.open(identity, saved, seed, location.origin);
+    this.model.set({ phase: "open", me: identity.account, device: identity.device, linkCode: null, ended: null });
+    this.accountsTouched = true;
+    for (const { id } of saved.conversations) this.touched.add(id);
+    await this.refreshTouched();
+    this.connect();
+  }
+
+  private async enrol(code: string): Promise<void> {
+    if (this.device !== null) throw { code: "code", message: "this browser is signed in already" } satisfies Failed;
+    this.endLink("signed-out");
+    const identity = Device.invited(code, Date.now()) as StoredIdentity;
+    // Stored before it is presented: when the answer is lost, the same device is presented again.
+    await this.database.putIdentity(identity, null);
+    await this.open(identity);
+    await new Promise<void>((resolve, reject) => {
+      this.enrolling = { resolve, reject };
+      this.perform();
+    });
+  }
+
+  private enrolling: { resolve(): void; reject(failed: Failed): void } | null = null;
+
+  private beginLink(): void {
+    if (this.device !== null) throw { code: "code", message: "this browser is signed in already" } satisfies Failed;
+    this.link = new Link(location.origin);
+    this.model.set({ phase: "linking", linkCode: this.link.code(), ended: null });
+    this.linkTimeout = setTimeout(() => {
+      this.endLink("signed-out");
+      this.show();
+    }, LINK_WAIT_MS);
+    this.connect();
+  }
+
+  private endLink(phase: "signed-out" | "open"): void {
+    clearTimeout(this.linkTimeout);
+    if (this.link === null) return;
+    this.link = null;
+    this.road?.close();
+    this.model.set({ phase, linkCode: null });
+  }
+
+  private async signOut(): Promise<void> {
+    const device = this.device;
+    const own = this.model.whole().view?.device;
+    if (device !== null && this.road !== null && own) {
+      // Told the node if it is there; the wiping does not depend on it.
+      const revoked = this.engine({ kind: "revokeDevice", device: own }).catch(() => undefined);
+      await Promise.race([revoked, new Promise((resolve) => setTimeout(resolve, 3_000))]);
+    }
+    this.over = true;
+    this.road?.close();
+    clearTimeout(this.retry);
+    clearTimeout(this.wake);
+    await Database.wipe(this.database);
+    this.device = null;
+    this.model.set({ phase: "signed-out", me: null, device: null });
+  }
+
+  // ---- the connection ----
+
+  private connect(): void {
+    if (this.over || this.connecting || this.road !== null || (this.device === null && this.link === null)) return;
+    clearTimeout(this.retry);
+    this.connecting = true;
+    this.model.connection({ state: "connecting", level: false });
+    this.show();
+    connect({
+      bytes: (bytes) => {
+        if (this.link !== null) this.link.received(bytes);
+        else this.device?.received(Date.now(), bytes);
+        this.perform();
+      },
+      closed: () => {
+        this.road = null;
+        this.device?.closed(Date.now());
+        this.model.connection({ state: "offline", transport: null, level: false });
+        this.perform();
+        this.later();
+      },
+    }).then(
+      (road) => {
+        this.connecting = false;
+        this.road = road;
+        this.model.connection({ transport: road.kind, fallbackReason: road.fallbackReason });
+        if (this.link !== null) this.link.opened();
+        else this.device?.opened();
+        this.perform();
+      },
+      () => {
+        this.connecting = false;
+        this.model.connection({ state: "offline", transport: null });
+        this.show();
+        this.later();
+      },
+    );
+  }
+
+  private later(): void {
+    if (this.over) return;
+    clearTimeout(this.retry);
+    // Between half of it and all, so that a restarted node is not met by everybody at once.
+    this.retry = setTimeout(() => this.connect(), this.backOffMs * (0.5 + Math.random() / 2));
+    this.backOffMs = Math.min(this.backOffMs * 2, BACK_OFF_MS[1]);
+  }
+
+  // ---- outputs ----
+
+  private perform(): void {
+    if (this.performing) return;
+    this.performing = true;
+    void (async () => {
+      try {
+        for (;;) {
+          const output = (this.link?.poll() ?? this.device?.poll()) as Output | undefined;
+          if (output === undefined) break;
+          await this.output(output);
+        }
+        await this.refreshTouched();
+      } catch (error) {
+        // Going on would send what a crash could not repeat.
+        this.over = true;
+        this.road?.close();
+        this.model.set({ phase: "ended", ended: `The state of this browser cannot be stored: ${String(error)}` });
+      } finally {
+        this.performing = false;
+        this.show();
+      }
+    })();
+  }
+
+  private async output(output: Output): Promise<void> {
+    switch (output.kind) {
+      case "persist": {
+        const { changes } = output;
+        Object.assign(this.counters, changes.counters);
+        await this.database.apply(changes, this.counters);
+        for (const { id } of changes.conversations) this.touched.add(id);
+        for (const id of changes.forgotten) this.model.forget(id);
+        for (const { id, conversation } of changes.history) await this.message(conversation, id);
+        break;
+      }
+      case "send":
+        this.road?.send(output.bytes);
+        break;
+      case "event":
+        await this.event(output.event);
+        break;
+      case "done": {
+        const waiting = this.waiting.get(output.token);
+        this.waiting.delete(output.token);
+        if (output.failed !== null) waiting?.reject(output.failed);
+        else waiting?.resolve(output.reply ?? { kind: "done" });
+        break;
+      }
+      case "wakeAt":
+        clearTimeout(this.wake);
+        this.wake = setTimeout(() => {
+          this.device?.tick(Date.now());
+          this.perform();
+        }, Math.max(0, output.ms - Date.now()));
+        break;
+      case "signedIn":
+        this.backOffMs = BACK_OFF_MS[0];
+        this.model.connection({ state: "online" });
+        break;
+      case "enrolled": {
+        const identity = await this.database.identity();
+        if (identity) await this.database.putIdentity({ ...identity, enrolled: true }, null);
+        this.enrolling?.resolve();
+        this.enrolling = null;
+        this.backOffMs = 1;
+        this.road?.close();
+        break;
+      }
+      case "linked":
+        await this.database.putIdentity(output.identity, output.saved);
+        this.backOffMs = 1;
+        this.endLink("open");
+        await this.open(output.identity);
+        break;
+      case "close":
+        await this.closeFor(output.failed, output.last);
+        break;
+    }
+  }
+
+  private async closeFor(failed: Failed, last: boolean): Promise<void> {
+    this.road?.close();
+    if (this.enrolling !== null) {
+      // Refused: the browser is as before.
+      this.enrolling.reject(failed);
+      this.enrolling = null;
+      this.device = null;
+      clearTimeout(this.retry);
+      await this.database.forgetIdentity();
+      this.model.set({ phase: "signed-out", me: null, device: null, ended: null });
+    } else if (this.link !== null) {
+      this.endLink("signed-out");
+      this.model.set({ ended: failed.message });
+    } else if (last) {
+      this.over = true;
+      clearTimeout(this.retry);
+      this.model.set({ phase: "ended", ended: failed.message });
+    }
+  }
+
+  private async message(conversation: ConversationId, id: string): Promise<void> {
+    const message = await this.database.one(conversation, id);
+    if (message === null) return;
+    this.model.message(message);
+    this.touched.add(conversation);
+    this.tell({ kind: "message", message });
+  }
+
+  private async event(event: ShownEvent): Promise<void> {
+    this.model.event(event);
+    switch (event.kind) {
+      case "ready":
+        this.model.connection({ level: true });
+        break;
+      case "conversation":
+      case "members-changed":
+      case "receipt":
+        this.touched.add(event.conversation);
+        break;
+      case "directory":
+        this.accountsTouched = true;
+        break;
+      case "message-failed":
+        await this.database.failed(event.message, event.error);
+        await this.message(event.conversation, event.message);
+        break;
+      case "incoming-call":
+        if (this.model.call === null || this.model.call.state === "ended") {
+          this.model.startCall({
+            id: event.call, conversation: event.conversation, peer: event.caller, direction: "incoming", state: "ringing",
+          });
+          void this.engine({ kind: "reportRinging", call: event.call }).catch(() => undefined);
+        }
+        break;
+      case "call-state":
+        this.model.callState(event.call, event.state, event.end, event.talkedMs);
+        if (event.state === "ended") this.callTab = null;
+        break;
+      case "media-epoch-changed": {
+        const epoch = this.device?.mediaEpoch(event.conversation, event.call);
+        if (epoch) this.tell({ kind: "media-epoch", call: event.call, epoch });
+        break;
+      }
+      case "goodbye":
+        await this.closeFor({ code: event.code, message: event.message }, event.last);
+        break;
+      default:
+    }
+  }
+
+  private async startCall({ conversation, offerSdp }: Asks["startCall"], tab: string): Promise<unknown> {
+    const reply = await this.engine({ kind: "startCall", conversation, offerSdp });
+    if (reply.kind !== "call") throw { code: "engine", message: "no call came to be" } satisfies Failed;
+    const peer = this.model.conversation(conversation)?.accounts.find((account) => account !== this.model.whole().view?.me);
+    this.model.startCall({ id: reply.call, conversation, peer: peer ?? "", direction: "outgoing", state: "starting" });
+    this.watchTab(tab, reply.call);
+    return reply;
+  }
+
+  /** A tab that is closed in mid-call hangs up. */
+  private watchTab(tab: string, call: string): void {
+    this.callTab = tab;
+    void navigator.locks.request(tabLock(tab), () => {
+      if (this.callTab !== tab || this.model.call?.id !== call || this.model.call.state === "ended") return;
+      void this.engine({ kind: "hangUp", call }).catch(() => undefined);
+    });
+  }
+
+  // ---- what is shown ----
+
+  private async refreshTouched(): Promise<void> {
+    const device = this.device;
+    if (device === null) return;
+    if (this.accountsTouched) {
+      this.accountsTouched = false;
+      this.model.accounts(device.accounts());
+      this.model.set({ hospital: device.hospital() ?? null });
+    }
+    const ids = [...this.touched];
+    this.touched.clear();
+    for (const id of ids) await this.refresh(id);
+  }
+
+  private async refresh(id: ConversationId): Promise<void> {
+    const shown = this.device?.conversation(id) as ShownConversation | undefined;
+    // Not joined and never was: nothing to show yet.
+    if (shown === undefined || (shown.membership === "joining" && shown.accounts.length === 0)) return;
+    const [last, unread]: [Message | null, number] = await Promise.all([
+      this.database.last(id), this.database.unread(id, shown.readSeq),
+    ]);
+    this.model.shown(shown, last, unread);
+  }
+
+  private show(): void {
+    const patch = this.model.take();
+    if (patch !== null) this.tell({ kind: "patch", patch });
+  }
+}
+
+export type { Notice };

@@ -1,0 +1,147 @@
+// The way to the node: WebTransport, or WebSocket where UDP is blocked. Bytes only; what they mean is the engine's.
+
+/** Longest wait for WebTransport before WebSocket is taken. */
+const WEBTRANSPORT_WAIT_MS = 3_000;
+
+/** Longest wait for WebSocket. */
+const WEBSOCKET_WAIT_MS = 10_000;
+
+/** After WebTransport failed and WebSocket did not, it is tried again only after this, or when the network changes. */
+const WEBTRANSPORT_REST_MS = 600_000;
+
+export interface Road {
+  kind: "webtransport" | "websocket";
+  /** Why the faster one is not taken. */
+  fallbackReason: string | null;
+  send(bytes: Uint8Array): void;
+  close(): void;
+}
+
+export interface RoadEvents {
+  bytes(bytes: Uint8Array): void;
+  /** Once, whichever side closed. */
+  closed(reason: string): void;
+}
+
+interface Places {
+  webtransport: { port: number; path: string; certificates_sha256: string[] } | null;
+  websocket: string;
+}
+
+let restUntilMs = 0;
+let restReason: string | null = null;
+
+/** The network is another one: everything is worth a try again. */
+export function networkChanged(): void {
+  restUntilMs = 0;
+}
+
+/** Connects by the best road. Rejects when there is none. */
+export async function connect(events: RoadEvents): Promise<Road> {
+  const answer = await fetch("/connect.json", { cache: "no-store", signal: AbortSignal.timeout(WEBSOCKET_WAIT_MS) });
+  if (!answer.ok) throw new Error(`the node answers with ${answer.status}`);
+  const places = (await answer.json()) as Places;
+  let reason = restReason;
+  if (places.webtransport === null) reason = "the node does not offer WebTransport";
+  else if (typeof WebTransport === "undefined") reason = "this browser has no WebTransport";
+  else if (Date.now() >= restUntilMs) {
+    try {
+      return await webTransport(places.webtransport, events);
+    } catch (error) {
+      reason = `WebTransport did not connect (UDP may be blocked): ${message(error)}`;
+    }
+  }
+  const road = await webSocket(places.websocket, reason, events);
+  if (restReason !== reason || Date.now() >= restUntilMs) {
+    restUntilMs = Date.now() + WEBTRANSPORT_REST_MS;
+    restReason = reason;
+  }
+  return road;
+}
+
+async function webTransport(place: NonNullable<Places["webtransport"]>, events: RoadEvents): Promise<Road> {
+  const url = `https://${location.hostname}:${place.port}${place.path}`;
+  const hashes = place.certificates_sha256.map((hash) => ({
+    algorithm: "sha-256",
+    value: Uint8Array.from(atob(hash), (character) => character.charCodeAt(0)),
+  }));
+  const transport = new WebTransport(url, { serverCertificateHashes: hashes, requireUnreliable: true });
+  transport.closed.catch(() => undefined); // told by the reader
+  try {
+    await within(WEBTRANSPORT_WAIT_MS, transport.ready);
+  } catch (error) {
+    transport.close();
+    throw error;
+  }
+  const stream = await transport.createBidirectionalStream();
+  const writer = (stream.writable as WritableStream<Uint8Array>).getWriter();
+  let over = false;
+  const end = (reason: string) => {
+    if (over) return;
+    over = true;
+    transport.close();
+    events.closed(reason);
+  };
+  void (async () => {
+    const reader = (stream.readable as ReadableStream<Uint8Array>).getReader();
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return end("the node closed the connection");
+        events.bytes(value);
+      }
+    } catch (error) {
+      end(message(error));
+    }
+  })();
+  transport.closed.then(() => end("closed"), (error: unknown) => end(message(error)));
+  return {
+    kind: "webtransport",
+    fallbackReason: null,
+    send: (bytes) => void writer.write(bytes).catch((error: unknown) => end(message(error))),
+    close: () => end("closed here"),
+  };
+}
+
+async function webSocket(path: string, fallbackReason: string | null, events: RoadEvents): Promise<Road> {
+  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
+  socket.binaryType = "arraybuffer";
+  let over = false;
+  const end = (reason: string) => {
+    if (over) return;
+    over = true;
+    socket.close();
+    events.closed(reason);
+  };
+  await within(
+    WEBSOCKET_WAIT_MS,
+    new Promise<void>((resolve, reject) => {
+      socket.onopen = () => resolve();
+      socket.onerror = () => reject(new Error("the node does not answer"));
+    }),
+  ).catch((error: unknown) => {
+    over = true;
+    socket.close();
+    throw error;
+  });
+  socket.onmessage = (event: MessageEvent<ArrayBuffer>) => events.bytes(new Uint8Array(event.data));
+  socket.onclose = () => end("the node closed the connection");
+  socket.onerror = () => end("the connection broke");
+  return {
+    kind: "websocket",
+    fallbackReason,
+    send: (bytes) => socket.send(bytes as BufferSource),
+    close: () => end("closed here"),
+  };
+}
+
+function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer in ${ms / 1000} s`)), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

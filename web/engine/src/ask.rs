@@ -1,0 +1,100 @@
+//! What the page asks of the device.
+#![allow(missing_docs, reason = "as client::core::Command")]
+use crate::Failed;
+use serde::Deserialize;
+use wardline_client::core::{Command, Failure};
+use wardline_protocol::{AccountId, CallId, ConversationId, DeviceId, MessageId, WireError, code};
+
+/// A command, with ids in hexadecimal.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Ask {
+    OpenDirect { account: String },
+    CreateGroup { title: String, accounts: Vec<String> },
+    AddAccounts { conversation: String, accounts: Vec<String> },
+    RemoveAccounts { conversation: String, accounts: Vec<String> },
+    Leave { conversation: String },
+    Send { conversation: String, message: String, text: String },
+    MarkRead { conversation: String, seq: u64 },
+    WatchPresence { accounts: Vec<String> },
+    Devices { account: Option<String> },
+    RevokeDevice { device: String },
+    ApproveLink { code: String },
+    StartCall { conversation: String, offer_sdp: String },
+    ConnectMedia { call: String, offer_sdp: String },
+    ReportRinging { call: String },
+    AcceptCall { call: String },
+    DeclineCall { call: String },
+    HangUp { call: String },
+    MediaKeys { call: String },
+}
+
+impl Ask {
+    /// As the core takes it.
+    pub fn read(self) -> Result<Command, Failed> {
+        Ok(match self {
+            Self::OpenDirect { account } => Command::OpenDirect { account: id(&account, AccountId::parse_hex)? },
+            Self::CreateGroup { title, accounts } => Command::CreateGroup { title, accounts: ids(&accounts)? },
+            Self::AddAccounts { conversation, accounts } => {
+                Command::AddAccounts { conversation: conversation_id(&conversation)?, accounts: ids(&accounts)? }
+            }
+            Self::RemoveAccounts { conversation, accounts } => {
+                Command::RemoveAccounts { conversation: conversation_id(&conversation)?, accounts: ids(&accounts)? }
+            }
+            Self::Leave { conversation } => Command::Leave { conversation: conversation_id(&conversation)? },
+            Self::Send { conversation, message, text } => Command::SendOnce {
+                conversation: conversation_id(&conversation)?,
+                message: id(&message, MessageId::parse_hex)?,
+                text,
+            },
+            Self::MarkRead { conversation, seq } => {
+                Command::MarkRead { conversation: conversation_id(&conversation)?, seq }
+            }
+            Self::WatchPresence { accounts } => Command::WatchPresence { accounts: ids(&accounts)? },
+            Self::Devices { account } => Command::Devices { accounts: ids(account.as_slice())? },
+            Self::RevokeDevice { device } => Command::RevokeDevice { device: id(&device, DeviceId::parse_hex)? },
+            Self::ApproveLink { code } => Command::ApproveLink { code: code::parse_device_link(&code)? },
+            Self::StartCall { conversation, offer_sdp } => {
+                Command::StartCall { conversation: conversation_id(&conversation)?, offer_sdp }
+            }
+            Self::ConnectMedia { call, offer_sdp } => Command::ConnectMedia { call: call_id(&call)?, offer_sdp },
+            Self::ReportRinging { call } => Command::ReportRinging { call: call_id(&call)? },
+            Self::AcceptCall { call } => Command::AcceptCall { call: call_id(&call)? },
+            Self::DeclineCall { call } => Command::DeclineCall { call: call_id(&call)? },
+            Self::HangUp { call } => Command::HangUp { call: call_id(&call)? },
+            Self::MediaKeys { call } => Command::MediaKeys { call: call_id(&call)? },
+        })
+    }
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        let code = match &failure {
+            Failure::Refused(error) => return error.clone().into(),
+            Failure::Offline => "offline",
+            Failure::UnknownConversation | Failure::UnknownAccount | Failure::UnknownCall => "unknown",
+            Failure::Full => "full",
+            _ => "engine",
+        };
+        Self::new(code, failure.to_string())
+    }
+}
+
+/// Reads an id of the page.
+pub fn id<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, WireError>) -> Result<T, Failed> {
+    parse(text).map_err(|_| Failed::new("unknown", "an id is not 32 hexadecimal digits"))
+}
+
+/// A conversation's.
+pub fn conversation_id(text: &str) -> Result<ConversationId, Failed> {
+    id(text, ConversationId::parse_hex)
+}
+
+/// A call's.
+pub fn call_id(text: &str) -> Result<CallId, Failed> {
+    id(text, CallId::parse_hex)
+}
+
+fn ids(texts: &[String]) -> Result<Vec<AccountId>, Failed> {
+    texts.iter().map(|text| id(text, AccountId::parse_hex)).collect()
+}

@@ -1,0 +1,53 @@
+//! The device of a browser: [`wardline_client::core`] with everything around it that is pure: frames, sign-in, entry, and the forms in which a page
+//! stores and shows things. `web/app/src/worker/` drives it, as `client::session` does natively.
+//!
+//! Absent on purpose: I/O. Bytes come in and go out; the worker has the socket and the database.
+mod ask;
+mod device;
+mod line;
+mod link;
+mod media;
+mod output;
+mod shown;
+mod stored;
+
+#[cfg(target_arch = "wasm32")]
+mod bindings;
+
+pub use ask::Ask;
+pub use device::Device;
+pub use link::Link;
+pub use media::{Opener, Sealer};
+pub use output::Output;
+pub use stored::{Saved, StoredIdentity};
+
+// Only named, so that its JavaScript source of randomness is compiled in.
+#[cfg(target_arch = "wasm32")]
+use getrandom_2 as _;
+
+/// What failed, as the contract with the page says it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Failed {
+    /// For programs: the node's error name in lower case, or `offline`, `unknown`, `full`, `engine`, `code`, `storage`.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+impl Failed {
+    fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into() }
+    }
+}
+
+impl From<wardline_client::entry::EntryError> for Failed {
+    fn from(error: wardline_client::entry::EntryError) -> Self {
+        Self::new("code", error.to_string())
+    }
+}
+
+impl From<wardline_protocol::WireError> for Failed {
+    fn from(error: wardline_protocol::WireError) -> Self {
+        Self::new(&format!("{:?}", error.code).to_lowercase(), error.message)
+    }
+}
