@@ -1,0 +1,66 @@
+// Somebody calls. This stands above everything, because it is why the phone is in one's pocket.
+import { Button, Modal } from "@mantine/core";
+import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { Call } from "../device/contract";
+import { Avatar } from "../look/Avatar";
+import { Icon } from "../look/Icon";
+import { useDevice, useView } from "../session/Session";
+import type { Command } from "../session/useCommand";
+import { Failure } from "../signin/Failure";
+import { ring } from "./tone";
+import look from "./calls.module.css";
+
+export function IncomingCall({ call, name, command }: { call: Call; name: string; command: Command }) {
+  const { t } = useTranslation();
+  const device = useDevice();
+  const role = useView((view) => view.accounts[call.peer]?.role ?? "");
+  const [held, setHeld] = useState(false);
+  useEffect(() => ring("incoming", setHeld), []);
+  useEffect(() => {
+    // Phones in a pocket; refused before the page was touched, which does no harm.
+    navigator.vibrate?.([400, 200, 400, 200, 400]);
+    return () => void navigator.vibrate?.(0);
+  }, []);
+  return (
+    <Modal
+      opened
+      // Neither Escape nor a tap beside it may decline a call by mistake.
+      onClose={() => undefined}
+      closeOnEscape={false}
+      closeOnClickOutside={false}
+      withCloseButton={false}
+      size={380}
+      role="alertdialog"
+      aria-label={t("call.incomingFrom", { name })}
+      zIndex={450}
+      transitionProps={{ duration: 0 }}
+    >
+      <div className={look.incoming}>
+        <p className={look.kind}>
+          <Icon name="lock" size={14} />
+          {t("call.incoming")} · {t("call.encrypted")}
+        </p>
+        <div className={look.ringing}>
+          <Avatar id={call.peer} name={name} shape="person" size={104} />
+        </div>
+        <h2>{name}</h2>
+        {role !== "" && <p>{role}</p>}
+        {held && (
+          <p className={look.silent} role="status">
+            {t("call.silent")}
+          </p>
+        )}
+        <Failure text={command.failure} />
+        <div className={look.answers}>
+          <Button size="lg" radius="xl" color="red" leftSection={<Icon name="phoneDown" size={22} />} onClick={() => void command.run(() => device.declineCall())}>
+            {t("call.decline")}
+          </Button>
+          <Button size="lg" radius="xl" color="green" leftSection={<Icon name="phone" size={22} />} loading={command.busy} onClick={() => void command.run(() => device.acceptCall())} data-autofocus>
+            {t("call.accept")}
+          </Button>
+        </div>
+      </div>
+    </Modal>
+  );
+}

@@ -1,0 +1,128 @@
+// One message.
+import { Button, Menu, Modal, UnstyledButton } from "@mantine/core";
+import { useClipboard, useDisclosure } from "@mantine/hooks";
+import { memo } from "react";
+import { useTranslation } from "react-i18next";
+import type { Message } from "../device/contract";
+import { Avatar } from "../look/Avatar";
+import { hueOf } from "../look/face";
+import { Icon } from "../look/Icon";
+import { useDevice, useHistories } from "../session/Session";
+import { useCommand } from "../session/useCommand";
+import { useLanguage } from "../shell/useLanguage";
+import { clock, moment } from "../time/format";
+import { Delivery } from "./Delivery";
+import { linked, onlyEmoji } from "./linked";
+import type { TextRow } from "./rows";
+import { Ticks } from "./Ticks";
+import { type Progress } from "./progress";
+import look from "./Bubble.module.css";
+
+interface Props {
+  row: TextRow;
+  /** The sender as groups show it; null in direct conversations and for own messages. */
+  author: { name: string; role: string } | null;
+  progress: Progress;
+}
+
+export const Bubble = memo(
+  function Bubble({ row, author, progress }: Props) {
+    const { t } = useTranslation();
+    const { language } = useLanguage();
+    const { message, text, own } = row;
+    const [infoOpen, info] = useDisclosure(false);
+    const big = onlyEmoji(text);
+    const showsMeta = row.timed || progress === "sending" || progress === "failed";
+    return (
+      <div className={look.line} data-own={own || undefined} data-opens={row.opens || undefined} data-closes={row.closes || undefined} data-grouped={author ? true : undefined}>
+        {author && <span className={look.face}>{row.closes && <Avatar id={message.sender} name={author.name} shape="person" size={28} />}</span>}
+        <div className={look.column}>
+          {author && row.opens && (
+            <p className={look.author} style={{ "--hue": hueOf(message.sender) } as React.CSSProperties}>
+              <strong>{author.name}</strong>
+              {author.role !== "" && <span>{author.role}</span>}
+            </p>
+          )}
+          <div className={look.bubbleLine}>
+            <div className={look.bubble} data-big={big || undefined} data-failed={progress === "failed" || undefined} title={moment(message.sentAtMs, language)}>
+              <span className={look.text} dir="auto">
+                {linked(text)}
+              </span>
+              {showsMeta && (
+                <span className={look.meta}>
+                  <time dateTime={new Date(message.sentAtMs).toISOString()}>{clock(message.sentAtMs, language)}</time>
+                  {own && <Ticks progress={progress} />}
+                </span>
+              )}
+            </div>
+            <Actions message={message} text={text} own={own} openInfo={info.open} />
+          </div>
+          {message.state === "failed" && <FailedActions message={message} />}
+        </div>
+        {infoOpen && (
+          <Modal opened onClose={info.close} title={t("message.info")} closeButtonProps={{ "aria-label": t("app.close") }} size="sm">
+            <Delivery message={message} />
+          </Modal>
+        )}
+      </div>
+    );
+  },
+  // Rows are made anew with each message; what is drawn of them has rarely changed.
+  (before, after) =>
+    before.progress === after.progress &&
+    before.author?.name === after.author?.name &&
+    before.author?.role === after.author?.role &&
+    before.row.message === after.row.message &&
+    before.row.opens === after.row.opens &&
+    before.row.closes === after.row.closes &&
+    before.row.timed === after.row.timed,
+);
+
+function Actions({ message, text, own, openInfo }: { message: Message; text: string; own: boolean; openInfo: () => void }) {
+  const { t } = useTranslation();
+  const clipboard = useClipboard();
+  return (
+    <Menu position={own ? "bottom-end" : "bottom-start"} width={190}>
+      <Menu.Target>
+        {/* Not a stop for Tab: forty of them would stand before the text field. The arrow keys lead here (Timeline). */}
+        <UnstyledButton className={look.actions} aria-label={t("message.actions")} tabIndex={-1} data-actions>
+          <Icon name="more" size={18} />
+        </UnstyledButton>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item leftSection={<Icon name="copy" size={18} />} onClick={() => clipboard.copy(text)}>
+          {t("message.copy")}
+        </Menu.Item>
+        {own && message.state === "sent" && (
+          <Menu.Item leftSection={<Icon name="info" size={18} />} onClick={openInfo}>
+            {t("message.info")}
+          </Menu.Item>
+        )}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function FailedActions({ message }: { message: Message }) {
+  const { t } = useTranslation();
+  const device = useDevice();
+  const histories = useHistories();
+  const command = useCommand();
+  const then = async (done: Promise<unknown>) => {
+    await done;
+    histories.drop(message.conversation, message.id);
+  };
+  return (
+    <div className={look.failure} role="alert">
+      <span>{command.failure ?? t("message.failed", { reason: message.error ?? t("tick.failed") })}</span>
+      <span className={look.failureActions}>
+        <Button size="compact-sm" variant="light" leftSection={<Icon name="retry" size={15} />} loading={command.busy} onClick={() => void command.run(() => then(device.retry(message.conversation, message.id)))}>
+          {t("message.retry")}
+        </Button>
+        <Button size="compact-sm" variant="subtle" color="red" disabled={command.busy} onClick={() => void command.run(() => then(device.discard(message.conversation, message.id)))}>
+          {t("message.discard")}
+        </Button>
+      </span>
+    </div>
+  );
+}

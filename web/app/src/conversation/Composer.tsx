@@ -1,0 +1,111 @@
+// Where one writes.
+import { ActionIcon } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useSyncExternalStore } from "react";
+import { useTranslation } from "react-i18next";
+import type { ConversationId } from "../device/contract";
+import { Icon } from "../look/Icon";
+import { useDevice, useDrafts } from "../session/Session";
+import { useCommand } from "../session/useCommand";
+import { Failure } from "../signin/Failure";
+import { sends } from "./composerKeys";
+import { EmojiPicker } from "./EmojiPicker";
+import look from "./Composer.module.css";
+
+/** Well below what a message may hold in bytes, also for scripts with 4 bytes to a character. */
+const CHARS_MAX = 8000;
+const HEIGHT_MAX_PX = 168;
+
+export function Composer({ conversation, title, onSent }: { conversation: ConversationId; title: string; onSent: () => void }) {
+  const { t } = useTranslation();
+  const device = useDevice();
+  const drafts = useDrafts();
+  const text = useSyncExternalStore(drafts.subscribe, () => drafts.get(conversation));
+  const command = useCommand();
+  const field = useRef<HTMLTextAreaElement>(null);
+  const phone = useMediaQuery("(pointer: coarse)", undefined, { getInitialValueInEffect: false }) ?? false;
+  const hint = useId();
+  const tooLong = text.length > CHARS_MAX;
+
+  useEffect(() => {
+    // On a phone the keyboard would cover half of what one came to read.
+    if (!phone) field.current?.focus({ preventScroll: true });
+  }, [phone]);
+
+  useLayoutEffect(() => {
+    const element = field.current;
+    if (!element) return;
+    element.style.height = "auto";
+    element.style.height = `${Math.min(element.scrollHeight, HEIGHT_MAX_PX)}px`;
+  }, [text]);
+
+  const send = () => {
+    const body = text.trim();
+    if (body === "" || tooLong) return;
+    // At once, so that the next message can be written; it comes back if the outbox does not take it.
+    drafts.set(conversation, "");
+    onSent();
+    void command
+      .run(() => device.send(conversation, body))
+      .then((taken) => {
+        if (!taken) drafts.set(conversation, drafts.get(conversation) === "" ? body : `${body}\n${drafts.get(conversation)}`);
+      });
+    field.current?.focus({ preventScroll: true });
+  };
+
+  const insert = (emoji: string) => {
+    const element = field.current;
+    const at = element?.selectionStart ?? text.length;
+    const to = element?.selectionEnd ?? at;
+    drafts.set(conversation, text.slice(0, at) + emoji + text.slice(to));
+    requestAnimationFrame(() => {
+      element?.focus();
+      element?.setSelectionRange(at + emoji.length, at + emoji.length);
+    });
+  };
+
+  return (
+    <div className={look.composer}>
+      <Failure text={tooLong ? t("composer.tooLong", { max: CHARS_MAX }) : command.failure} />
+      <form
+        className={look.bar}
+        onSubmit={(event) => {
+          event.preventDefault();
+          send();
+        }}
+      >
+        <EmojiPicker choose={insert} disabled={false} />
+        <textarea
+          ref={field}
+          className={look.field}
+          rows={1}
+          value={text}
+          onChange={(event) => drafts.set(conversation, event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (!sends({ ...modifiers(event), key: event.key, isComposing: event.nativeEvent.isComposing }, phone)) return;
+            event.preventDefault();
+            send();
+          }}
+          placeholder={t("composer.placeholder")}
+          aria-label={t("composer.label", { name: title })}
+          aria-describedby={phone ? undefined : hint}
+          aria-invalid={tooLong || undefined}
+          enterKeyHint={phone ? "enter" : "send"}
+          dir="auto"
+        />
+        {!phone && (
+          <span id={hint} hidden>
+            {t("composer.hint")}
+          </span>
+        )}
+        <ActionIcon type="submit" variant="filled" size={40} aria-label={t("composer.send")} disabled={text.trim() === "" || tooLong}>
+          <Icon name="send" size={21} />
+        </ActionIcon>
+      </form>
+    </div>
+  );
+}
+
+function modifiers(event: { shiftKey: boolean; ctrlKey: boolean; metaKey: boolean }) {
+  return { shiftKey: event.shiftKey, ctrlKey: event.ctrlKey, metaKey: event.metaKey };
+}

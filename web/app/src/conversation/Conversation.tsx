@@ -1,0 +1,144 @@
+// One open conversation: its head, its messages, the field to write in.
+import { ActionIcon, Tooltip, UnstyledButton } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
+import { useCallback, useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { Conversation as Shown, ConversationId } from "../device/contract";
+import { Avatar } from "../look/Avatar";
+import { Icon } from "../look/Icon";
+import { archiveOf, peerOf, peopleOf, titleOf } from "../session/naming";
+import { useDevice, useHistories, useView } from "../session/Session";
+import { useCommand } from "../session/useCommand";
+import { presenceText } from "../shell/lastSeen";
+import { useNavigation } from "../shell/place";
+import { useLanguage } from "../shell/useLanguage";
+import { useNow } from "../shell/useNow";
+import { Failure } from "../signin/Failure";
+import { Announcer } from "./Announcer";
+import { Composer } from "./Composer";
+import { Timeline } from "./Timeline";
+import composerLook from "./Composer.module.css";
+import look from "./Conversation.module.css";
+
+export function Conversation({ id }: { id: ConversationId }) {
+  const conversation = useView((view) => view.conversations.find((other) => other.id === id));
+  return conversation ? <Open conversation={conversation} /> : null;
+}
+
+function Open({ conversation }: { conversation: Shown }) {
+  const { t } = useTranslation();
+  const device = useDevice();
+  const histories = useHistories();
+  const { id, membership } = conversation;
+  const me = useView((view) => view.me);
+  const accounts = useView((view) => view.accounts);
+  const busy = useView((view) => view.call !== null && view.call.state !== "ended");
+  const calling = useCommand();
+  const [sentCount, setSentCount] = useState(0);
+  const sent = useCallback(() => setSentCount((count) => count + 1), []);
+
+  // What was unread when it was opened: the first page holds at least that much.
+  const [unreadAtOpening] = useState(conversation.unread);
+  useEffect(() => void histories.open(id, unreadAtOpening), [histories, id, unreadAtOpening]);
+
+  const title = titleOf(conversation, me, accounts);
+  const peer = peerOf(conversation, me, accounts);
+  const peerGone = peer !== null && accounts[peer]?.deleted === true;
+  const reachable = peer !== null && !peerGone && membership === "joined";
+  const call = useCallback(() => void calling.run(() => device.startCall(id)), [calling, device, id]);
+  const closed = membership === "left" ? t("conversation.left") : membership === "joining" ? t("conversation.joining") : peerGone ? t("conversation.peerDeleted") : null;
+
+  return (
+    <div className={look.conversation}>
+      <Head conversation={conversation} title={title} call={reachable ? call : null} busy={busy || calling.busy} />
+      <Failure text={calling.failure} />
+      {conversation.unreadable > 0 && (
+        <p className={look.unreadable}>
+          <Icon name="info" size={17} />
+          <span>
+            <strong>{t("conversation.unreadable", { count: conversation.unreadable })}</strong> {t("conversation.unreadableHint")}
+          </span>
+        </p>
+      )}
+      <Timeline conversation={conversation} title={title} callBack={reachable && !busy ? call : null} sentCount={sentCount} />
+      <Announcer conversation={id} />
+      {closed === null ? <Composer conversation={id} title={title} onSent={sent} /> : <p className={composerLook.closed}>{closed}</p>}
+    </div>
+  );
+}
+
+function Head({ conversation, title, call, busy }: { conversation: Shown; title: string; call: (() => void) | null; busy: boolean }) {
+  const { t } = useTranslation();
+  const { place, back, openDetails, go } = useNavigation();
+  const phone = useMediaQuery("(max-width: 899px)", undefined, { getInitialValueInEffect: false }) ?? false;
+  const me = useView((view) => view.me);
+  const accounts = useView((view) => view.accounts);
+  const peer = peerOf(conversation, me, accounts);
+  const toggle = () => (place.details ? go({ ...place, details: null }, true) : openDetails(null));
+  return (
+    <header className={look.head}>
+      {phone && (
+        <ActionIcon aria-label={t("app.back")} onClick={back}>
+          <Icon name="back" size={22} />
+        </ActionIcon>
+      )}
+      <UnstyledButton className={look.who} onClick={toggle} aria-expanded={place.details !== null}>
+        <Avatar id={peer ?? conversation.id} name={title} shape={peer ? "person" : "group"} size={40} />
+        <span className={look.names}>
+          <h2>{title}</h2>
+          {peer ? <PeerLine peer={peer} /> : <GroupLine conversation={conversation} />}
+        </span>
+      </UnstyledButton>
+      {call && (
+        <Tooltip label={t("conversation.call", { name: title })}>
+          <ActionIcon aria-label={t("conversation.call", { name: title })} onClick={call} disabled={busy}>
+            <Icon name="phone" size={21} />
+          </ActionIcon>
+        </Tooltip>
+      )}
+      {!phone && (
+        <Tooltip label={t("conversation.details")}>
+          <ActionIcon aria-label={t("conversation.details")} aria-pressed={place.details !== null} onClick={toggle}>
+            <Icon name="info" size={21} />
+          </ActionIcon>
+        </Tooltip>
+      )}
+    </header>
+  );
+}
+
+function PeerLine({ peer }: { peer: string }) {
+  const { t } = useTranslation();
+  const { language } = useLanguage();
+  const now = useNow(30_000);
+  const presence = useView((view) => view.presence[peer]);
+  const role = useView((view) => view.accounts[peer]?.role ?? "");
+  const seen = presenceText(presence, now, language, t);
+  return (
+    <span className={look.line}>
+      {presence?.online && <span className={look.onlineDot} aria-hidden="true" />}
+      {[seen, role].filter((part) => part !== "").join(" · ")}
+    </span>
+  );
+}
+
+function GroupLine({ conversation }: { conversation: Shown }) {
+  const { t } = useTranslation();
+  const accounts = useView((view) => view.accounts);
+  const people = peopleOf(conversation, accounts);
+  const me = useView((view) => view.me);
+  const online = useView((view) => people.filter((id) => id !== me && view.presence[id]?.online).length);
+  const parts = [t("conversation.members", { count: people.length })];
+  if (online > 0) parts.push(t("conversation.onlineCount", { count: online }));
+  const archived = archiveOf(conversation, accounts) !== null;
+  return (
+    <span className={look.line}>
+      {parts.join(" · ")}
+      {archived && (
+        <span className={look.archived}>
+          · <Icon name="archive" size={14} /> {t("conversation.archived")}
+        </span>
+      )}
+    </span>
+  );
+}

@@ -1,0 +1,42 @@
+// What happened in a conversation beside messages: a new title, a call.
+import { Button } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import type { Message } from "../device/contract";
+import { Icon } from "../look/Icon";
+import { nameOf } from "../session/naming";
+import { useView } from "../session/Session";
+import { useLanguage } from "../shell/useLanguage";
+import { clock, duration } from "../time/format";
+import look from "./Timeline.module.css";
+
+export function SystemRow({ message, own, callBack }: { message: Message; own: boolean; callBack: (() => void) | null }) {
+  const { t } = useTranslation();
+  const { language } = useLanguage();
+  const name = useView((view) => nameOf(view.accounts, message.sender));
+  const time = <time dateTime={new Date(message.sentAtMs).toISOString()}>{clock(message.sentAtMs, language)}</time>;
+  const { body } = message;
+  if (body.kind === "title") {
+    return (
+      <p className={look.system}>
+        {own ? t("conversation.titleByYou", { title: body.title }) : t("conversation.titleBy", { name, title: body.title })} · {time}
+      </p>
+    );
+  }
+  if (body.kind !== "call") return null;
+  const missed = !body.answered && !own;
+  const text = body.answered ? (own ? t("call.out") : t("call.in")) : own ? t("call.unanswered") : t("call.missed");
+  return (
+    <div className={look.system} data-missed={missed || undefined}>
+      <Icon name={missed ? "callIn" : "phone"} size={16} />
+      <span>
+        {text}
+        {body.answered && ` · ${duration(body.talkedMs)}`} · {time}
+      </span>
+      {missed && callBack && (
+        <Button size="compact-sm" variant="subtle" color="red" onClick={callBack}>
+          {t("call.back")}
+        </Button>
+      )}
+    </div>
+  );
+}

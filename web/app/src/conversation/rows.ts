@@ -1,0 +1,72 @@
+// What the timeline shows, from top to bottom: messages grouped by sender and minute, with days, system rows and the line of the new ones between. Pure.
+import type { AccountId, Message } from "../device/contract";
+import { dayOf, minuteOf } from "../time/format";
+
+export interface TextRow {
+  kind: "text";
+  key: string;
+  message: Message;
+  text: string;
+  own: boolean;
+  /** First of its sender: carries the name. */
+  opens: boolean;
+  /** Last of its sender: carries the picture and the space below. */
+  closes: boolean;
+  /** Last of its sender in this minute: carries the time. */
+  timed: boolean;
+}
+
+export type Row =
+  | TextRow
+  | { kind: "start"; key: string }
+  | { kind: "day"; key: string; atMs: number }
+  | { kind: "new"; key: string }
+  | { kind: "system"; key: string; message: Message; own: boolean };
+
+export interface Asked {
+  messages: readonly Message[];
+  more: boolean;
+  me: AccountId | null;
+  /** The first message of others after this place gets the line of the new ones above it; null for no line. */
+  newAfterSeq: number | null;
+}
+
+export function rowsOf({ messages, more, me, newAfterSeq }: Asked): Row[] {
+  // Only a row that keeps its place when older ones come in front of it may be first: the scroll position hangs on it.
+  const rows: Row[] = more ? [] : [{ kind: "start", key: "start" }];
+  let day = Number.NaN;
+  let previous: TextRow | null = null;
+  let lineDrawn = newAfterSeq === null;
+
+  for (const message of messages) {
+    const own = message.sender === me;
+    const messageDay = dayOf(message.sentAtMs);
+    if (messageDay !== day) {
+      day = messageDay;
+      // The message's id belongs to the key: clocks differ, so a day can come twice.
+      rows.push({ kind: "day", key: `day ${message.id}`, atMs: message.sentAtMs });
+      previous = null;
+    }
+    if (!lineDrawn && !own && newAfterSeq !== null && message.seq > newAfterSeq) {
+      lineDrawn = true;
+      rows.push({ kind: "new", key: "new" });
+      previous = null;
+    }
+    if (message.body.kind !== "text") {
+      rows.push({ kind: "system", key: message.id, message, own });
+      previous = null;
+      continue;
+    }
+    const follows = previous !== null && previous.message.sender === message.sender;
+    if (previous && follows) {
+      previous.closes = false;
+      const sameMinute = minuteOf(previous.message.sentAtMs) === minuteOf(message.sentAtMs);
+      // A message that stands differently (still sending, failed) keeps its own mark.
+      if (sameMinute && previous.message.state === message.state && message.state !== "failed") previous.timed = false;
+    }
+    const row: TextRow = { kind: "text", key: message.id, message, text: message.body.text, own, opens: !follows, closes: true, timed: true };
+    rows.push(row);
+    previous = row;
+  }
+  return rows;
+}

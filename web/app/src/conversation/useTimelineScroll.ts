@@ -1,0 +1,77 @@
+// The scrolling of the timeline. It hangs on its lower end: older pages come in above without moving what is read, and who is at the end stays there.
+import { useVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObject } from "react";
+import type { Row } from "./rows";
+
+/** As near to the end as this counts as being there. */
+const END_PX = 60;
+/** Older messages are asked for this far before the beginning is reached: about three screens. */
+const OLDER_PX = 2400;
+
+/** A first guess, so that the scroll bar is about right; each row is measured once it is drawn. */
+function guess(row: Row | undefined): number {
+  if (!row) return 40;
+  if (row.kind === "start") return 84;
+  if (row.kind !== "text") return 44;
+  const lines = row.text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 62)), 0);
+  return 16 + lines * 21 + (row.opens ? 6 : 0);
+}
+
+export interface TimelineScroll {
+  box: RefObject<HTMLDivElement | null>;
+  virtualizer: Virtualizer<HTMLDivElement, HTMLElement>;
+  containerRef: (node: HTMLElement | null) => void;
+  atEnd: boolean;
+  toEnd(smooth: boolean): void;
+}
+
+interface Asked {
+  rows: readonly Row[];
+  /** The row to begin at, instead of the end; read once. */
+  startKey: string | null;
+  more: boolean;
+  older: () => void;
+}
+
+export function useTimelineScroll({ rows, startKey, more, older }: Asked): TimelineScroll {
+  const box = useRef<HTMLDivElement>(null);
+  const [atEnd, setAtEnd] = useState(true);
+  const virtualizer = useVirtualizer<HTMLDivElement, HTMLElement>({
+    count: rows.length,
+    getScrollElement: () => box.current,
+    estimateSize: (index) => guess(rows[index]),
+    getItemKey: (index) => rows[index]?.key ?? index,
+    anchorTo: "end",
+    followOnAppend: true,
+    scrollEndThreshold: END_PX,
+    overscan: 12,
+    paddingEnd: 8,
+    directDomUpdates: true,
+  });
+
+  const placed = useRef(false);
+  useLayoutEffect(() => {
+    if (placed.current || rows.length === 0) return;
+    placed.current = true;
+    const start = startKey === null ? -1 : rows.findIndex((row) => row.key === startKey);
+    if (start >= 0) virtualizer.scrollToIndex(start, { align: "start" });
+    else virtualizer.scrollToEnd();
+  }, [rows, startKey, virtualizer]);
+
+  const look = useCallback(() => {
+    const element = box.current;
+    if (!element) return;
+    setAtEnd(element.scrollHeight - element.clientHeight - element.scrollTop <= END_PX);
+    if (more && placed.current && element.scrollTop < OLDER_PX) older();
+  }, [more, older]);
+  useEffect(() => {
+    const element = box.current;
+    look();
+    element?.addEventListener("scroll", look, { passive: true });
+    return () => element?.removeEventListener("scroll", look);
+    // Rows decide how far the beginning is.
+  }, [look, rows]);
+
+  const toEnd = useCallback((smooth: boolean) => virtualizer.scrollToEnd({ behavior: smooth ? "smooth" : "auto" }), [virtualizer]);
+  return { box, virtualizer, containerRef: virtualizer.containerRef, atEnd, toEnd };
+}

@@ -1,0 +1,151 @@
+// The list: who one talks to, newest first, and the search over people and groups.
+import { ActionIcon, Menu, TextInput, Tooltip, UnstyledButton } from "@mantine/core";
+import { useDeferredValue, useMemo, useRef, useState, type KeyboardEvent, type RefObject } from "react";
+import { useTranslation } from "react-i18next";
+import type { AccountId } from "../device/contract";
+import { Avatar } from "../look/Avatar";
+import { Icon } from "../look/Icon";
+import { nameOf, peerOf } from "../session/naming";
+import { useDevice, useView } from "../session/Session";
+import { useCommand } from "../session/useCommand";
+import { ConnectionDot } from "../shell/ConnectionDot";
+import { useNavigation } from "../shell/place";
+import { useNow } from "../shell/useNow";
+import { Failure } from "../signin/Failure";
+import { ConversationRow } from "./ConversationRow";
+import { findConversations, findPeople, inOrder, reachable } from "./order";
+import { PersonRow } from "./PersonRow";
+import { moveFocus } from "./rowFocus";
+import look from "./list.module.css";
+
+const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
+
+export function ConversationList({ search }: { search: RefObject<HTMLInputElement | null> }) {
+  const { t } = useTranslation();
+  const device = useDevice();
+  const { place, go, openConversation, openSettings } = useNavigation();
+  const hospital = useView((view) => view.hospital);
+  const me = useView((view) => view.me);
+  const accounts = useView((view) => view.accounts);
+  const conversations = useView((view) => view.conversations);
+  const [query, setQuery] = useState("");
+  const asked = useDeferredValue(query.trim());
+  const now = useNow(30_000);
+  const command = useCommand();
+  const pane = useRef<HTMLDivElement>(null);
+  const current = place.main?.kind === "conversation" ? place.main.conversation : null;
+
+  const ordered = useMemo(() => inOrder(conversations), [conversations]);
+  const found = useMemo(() => (asked === "" ? ordered : findConversations(ordered, asked, me, accounts)), [ordered, asked, me, accounts]);
+  // Whoever has a direct conversation is found as that.
+  const people = useMemo(() => {
+    if (asked === "") return [];
+    const known = new Set(conversations.map((conversation) => peerOf(conversation, me, accounts)));
+    return findPeople(reachable(accounts, me), asked).filter((account) => !known.has(account.id));
+  }, [asked, conversations, accounts, me]);
+
+  const open = (id: string) => {
+    setQuery("");
+    openConversation(id);
+  };
+  const openPerson = (account: AccountId) => void command.run(async () => open(await device.openDirect(account)));
+
+  const searchKeys = (event: KeyboardEvent<HTMLInputElement>) => {
+    if (event.key === "Escape" && query !== "") {
+      event.preventDefault();
+      setQuery("");
+    } else if (event.key === "Enter" && query.trim() !== "") {
+      pane.current?.querySelector<HTMLElement>("[data-row]")?.click();
+    } else if (event.key === "ArrowDown") moveFocus(pane.current, event);
+  };
+
+  return (
+    <div className={look.pane} ref={pane}>
+      <header className={look.header}>
+        <div className={look.place}>
+          <h1>{hospital ?? t("app.name")}</h1>
+          <ConnectionDot />
+        </div>
+        <Menu position="bottom-end" width={230}>
+          <Menu.Target>
+            <Tooltip label={t("list.newChat")}>
+              <ActionIcon variant="filled" aria-label={t("list.newChat")}>
+                <Icon name="compose" />
+              </ActionIcon>
+            </Tooltip>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item leftSection={<Icon name="person" />} onClick={() => go({ ...place, side: "new-chat" })}>
+              {t("list.newChat")}
+            </Menu.Item>
+            <Menu.Item leftSection={<Icon name="people" />} onClick={() => go({ ...place, side: "new-group" })}>
+              {t("list.newGroup")}
+            </Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
+        <Tooltip label={t("list.settings")}>
+          <UnstyledButton className={look.me} aria-label={t("list.settings")} onClick={openSettings}>
+            {me && <Avatar id={me} name={nameOf(accounts, me)} shape="person" size={38} />}
+          </UnstyledButton>
+        </Tooltip>
+      </header>
+      <div className={look.search} role="search">
+        <TextInput
+          ref={search}
+          value={query}
+          onChange={(event) => setQuery(event.currentTarget.value)}
+          onKeyDown={searchKeys}
+          placeholder={t("list.search")}
+          aria-label={t("list.searchLabel")}
+          leftSection={<Icon name="search" size={17} />}
+          rightSectionWidth={64}
+          rightSection={
+            query === "" ? (
+              <kbd className={look.key}>{MAC ? t("list.shortcutMac") : t("list.shortcut")}</kbd>
+            ) : (
+              <ActionIcon size={28} aria-label={t("app.close")} onClick={() => (setQuery(""), search.current?.focus())}>
+                <Icon name="close" size={15} />
+              </ActionIcon>
+            )
+          }
+          autoComplete="off"
+          spellCheck={false}
+        />
+      </div>
+      <Failure text={command.failure} />
+      <nav className={look.scroll} aria-label={t("list.title")} onKeyDown={(event) => moveFocus(pane.current, event)}>
+        {asked !== "" && found.length > 0 && <h2 className={look.section}>{t("list.conversations")}</h2>}
+        <ul>
+          {found.map((conversation) => (
+            <li key={conversation.id} className={look.item}>
+              <ConversationRow conversation={conversation} current={conversation.id === current} nowMs={now} open={open} />
+            </li>
+          ))}
+        </ul>
+        {people.length > 0 && (
+          <>
+            <h2 className={look.section}>{t("list.people")}</h2>
+            <ul>
+              {people.map((account) => (
+                <li key={account.id} className={look.item}>
+                  <PersonRow account={account} choose={openPerson} />
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+        {asked !== "" && found.length + people.length === 0 && (
+          <p className={look.empty} role="status">
+            {t("list.nothing", { query: asked })}
+          </p>
+        )}
+        {asked === "" && conversations.length === 0 && (
+          <div className={look.empty}>
+            <strong>{t("list.empty")}</strong>
+            <p>{t("list.emptyHint")}</p>
+          </div>
+        )}
+      </nav>
+    </div>
+  );
+}

@@ -1,0 +1,24 @@
+// How an account or a group looks without a picture: initials, and a colour that is always the same for the same id.
+
+/** Hues that are told apart easily; red is left out, it means danger. */
+const HUES = [28, 48, 85, 150, 188, 212, 248, 282, 318];
+
+export function hueOf(id: string): number {
+  let sum = 0;
+  for (const char of id) sum = (sum * 31 + char.charCodeAt(0)) >>> 0;
+  return HUES[sum % HUES.length] ?? 188;
+}
+
+const TITLES = new Set(["dr", "prof", "pd", "med", "dipl", "priv", "doz", "ing", "mr", "mrs", "ms"]);
+
+/** `Dr. Anna Meier` gives AM, `Station 1` gives S1, `Reanimation` gives RE. */
+export function initialsOf(name: string): string {
+  const words = name
+    .split(/[\s-]+/)
+    .map((word) => word.replace(/[^\p{L}\p{N}]/gu, ""))
+    .filter((word) => word.length > 0 && !TITLES.has(word.toLowerCase()));
+  const [first, last] = [words[0], words.at(-1)];
+  if (!first || !last) return "?";
+  const pair = words.length === 1 ? [...first].slice(0, 2) : [[...first][0], [...last][0]];
+  return pair.join("").toUpperCase();
+}

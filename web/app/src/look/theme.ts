@@ -1,0 +1,22 @@
+// Mantine's side of the look. Colours are CSS variables (tokens.css); the tuple is only there because Mantine wants one for a colour's name.
+import { ActionIcon, Button, createTheme, Menu, Modal, Popover, Tooltip, type MantineColorsTuple } from "@mantine/core";
+
+const WARD: MantineColorsTuple = ["#e6f3f2", "#d2e8e6", "#a6d2cf", "#77bab7", "#4fa3a1", "#2f8f8f", "#177b7e", "#0a5a61", "#07474d", "#053439"];
+
+export const theme = createTheme({
+  primaryColor: "ward",
+  primaryShade: 7,
+  colors: { ward: WARD },
+  defaultRadius: "md",
+  cursorType: "pointer",
+  respectReducedMotion: true,
+  components: {
+    // Locking the scroll injects a style element; the page itself never scrolls.
+    Modal: Modal.extend({ defaultProps: { lockScroll: false, centered: true, radius: "lg", overlayProps: { color: "var(--scrim)", backgroundOpacity: 1 } } }),
+    Popover: Popover.extend({ defaultProps: { shadow: "xl", radius: "md", withinPortal: true } }),
+    Menu: Menu.extend({ defaultProps: { shadow: "xl", radius: "md", withinPortal: true } }),
+    Tooltip: Tooltip.extend({ defaultProps: { openDelay: 400, withArrow: false, color: "var(--ink)", styles: { tooltip: { color: "var(--sheet)" } } } }),
+    ActionIcon: ActionIcon.extend({ defaultProps: { variant: "subtle", size: 40, radius: "xl" } }),
+    Button: Button.extend({ defaultProps: { radius: "md" } }),
+  },
+});

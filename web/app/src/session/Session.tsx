@@ -1,0 +1,43 @@
+// How components reach the device. The view is one immutable object; a component selects what it shows and is drawn again only when that has changed.
+import { createContext, useCallback, useContext, useMemo, useSyncExternalStore, type ReactNode } from "react";
+import { Drafts } from "../conversation/drafts";
+import { Histories } from "../conversation/histories";
+import type { Device, View } from "../device/contract";
+
+interface Session {
+  device: Device;
+  histories: Histories;
+  drafts: Drafts;
+}
+
+const Context = createContext<Session | null>(null);
+
+export function SessionProvider({ device, children }: { device: Device; children: ReactNode }) {
+  const session = useMemo(() => ({ device, histories: new Histories(device), drafts: new Drafts() }), [device]);
+  return <Context value={session}>{children}</Context>;
+}
+
+function useSession(): Session {
+  const session = useContext(Context);
+  if (!session) throw new Error("outside of a SessionProvider");
+  return session;
+}
+
+export function useDevice(): Device {
+  return useSession().device;
+}
+
+export function useHistories(): Histories {
+  return useSession().histories;
+}
+
+export function useDrafts(): Drafts {
+  return useSession().drafts;
+}
+
+/** `select` must return a part of the view, or something that compares equal while the part is the same. */
+export function useView<T>(select: (view: View) => T): T {
+  const { device } = useSession();
+  const subscribe = useCallback((changed: () => void) => device.subscribe(changed), [device]);
+  return useSyncExternalStore(subscribe, () => select(device.view()));
+}

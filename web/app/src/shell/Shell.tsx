@@ -1,0 +1,101 @@
+// The frame of everything after signing in: one pane on a phone, two or three on a desktop.
+import { useHotkeys, useMediaQuery } from "@mantine/hooks";
+import { useEffect, useRef } from "react";
+import { useTranslation } from "react-i18next";
+import { CallLayer } from "../calls/CallLayer";
+import { Conversation } from "../conversation/Conversation";
+import { Nothing } from "../conversation/Nothing";
+import { ConversationList } from "../conversations/ConversationList";
+import { NewChat } from "../conversations/NewChat";
+import { NewGroup } from "../conversations/NewGroup";
+import { Details } from "../details/Details";
+import { NoticeStack } from "../notices/NoticeStack";
+import { useNotifications } from "../notifications/useNotifications";
+import { useView } from "../session/Session";
+import { Settings } from "../settings/Settings";
+import { NavigationContext, useNavigationRoot, type Place } from "./place";
+import { OfflineBanner } from "./OfflineBanner";
+import { useWatchedPresence } from "./useWatchedPresence";
+import { useTabTitle } from "./useTabTitle";
+import look from "./Shell.module.css";
+
+const WIDE = "(min-width: 900px)";
+/** From here on the details fit beside the conversation; below they take its place. */
+const THREE = "(min-width: 1180px)";
+
+type Pane = "side" | "main" | "details";
+
+function panes(place: Place, wide: boolean, three: boolean): Pane[] {
+  const { main, details, side } = place;
+  if (!wide) return details ? ["details"] : side !== "list" ? ["side"] : main ? ["main"] : ["side"];
+  if (!details) return ["side", "main"];
+  return three ? ["side", "main", "details"] : ["side", "details"];
+}
+
+export function Shell({ unusedCode }: { unusedCode: boolean }) {
+  const { t } = useTranslation();
+  const navigation = useNavigationRoot();
+  const { place, back, go } = navigation;
+  const wide = useMediaQuery(WIDE, undefined, { getInitialValueInEffect: false }) ?? false;
+  const three = useMediaQuery(THREE, undefined, { getInitialValueInEffect: false }) ?? false;
+  const shown = panes(place, wide, three);
+  const search = useRef<HTMLInputElement>(null);
+
+  const conversation = place.main?.kind === "conversation" ? place.main.conversation : null;
+  const known = useView((view) => conversation === null || view.conversations.some((other) => other.id === conversation));
+  useEffect(() => {
+    // A place from before a reload or a removal may be gone.
+    if (!known) go({ side: "list", main: null, details: null }, true);
+  }, [known, go]);
+
+  useWatchedPresence(conversation);
+  useTabTitle();
+  useNotifications(navigation.openConversation);
+
+  const toSearch = () => {
+    if (place.side !== "list" || (!wide && place.main)) go({ side: "list", main: wide ? place.main : null, details: null });
+    requestAnimationFrame(() => search.current?.focus());
+  };
+  useHotkeys([["mod+K", toSearch]], []);
+  useEffect(() => {
+    const escape = (event: KeyboardEvent) => {
+      // What is open above (a dialog, a menu) has taken it already.
+      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]')) return;
+      if (place.details || place.side !== "list" || place.main) back();
+    };
+    window.addEventListener("keydown", escape);
+    return () => window.removeEventListener("keydown", escape);
+  }, [place, back]);
+
+  return (
+    <NavigationContext value={navigation}>
+      <a className={look.skip} href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
+        {t("app.skip")}
+      </a>
+      <div className={look.page}>
+        <OfflineBanner />
+        <CallLayer />
+        <div className={look.panes} data-panes={wide ? shown.length : 1} data-three={three || undefined}>
+          {shown.includes("side") && (
+            <div className={look.side} id={shown.length === 1 ? "main" : undefined} tabIndex={shown.length === 1 ? -1 : undefined} role={shown.length === 1 ? "main" : undefined}>
+              {place.side === "list" && <ConversationList search={search} />}
+              {place.side === "new-chat" && <NewChat />}
+              {place.side === "new-group" && <NewGroup />}
+            </div>
+          )}
+          {shown.includes("main") && (
+            <main className={look.sheet} id="main" tabIndex={-1}>
+              {place.main?.kind === "settings" && <Settings />}
+              {conversation !== null && known && <Conversation key={conversation} id={conversation} />}
+              {place.main === null && <Nothing />}
+            </main>
+          )}
+          {shown.includes("details") && conversation !== null && known && (
+            <Details key={`${conversation} ${place.details?.person ?? ""}`} conversation={conversation} person={place.details?.person ?? null} alone={!shown.includes("main")} />
+          )}
+        </div>
+        <NoticeStack unusedCode={unusedCode} />
+      </div>
+    </NavigationContext>
+  );
+}
