@@ -16,8 +16,10 @@ pub enum Change {
     OperationalKey(PublicKey),
     /// An account is new.
     AccountCreated(AccountId),
-    /// An account was changed or given another code.
+    /// An account's name, role, level or end is another one.
     AccountChanged(AccountId),
+    /// An account was given another code, and nothing else.
+    AccountInvited(AccountId),
     /// An account was deleted, and left its groups.
     AccountDeleted(AccountId),
     /// A group was created or renamed.
@@ -269,6 +271,11 @@ impl Directory {
         record.version = self.version();
         let before = self.accounts.remove(&id);
         let created = before.is_none();
+        let looks = |record: &AccountRecord| {
+            let (name, role) = (record.display_name.clone(), record.role.clone());
+            (record.handle.clone(), name, role, record.level, record.expires_at_ms)
+        };
+        let same = before.as_ref().is_some_and(|before| looks(before) == looks(&record));
         if let Some(before) = before {
             self.handles.remove(&before.handle);
             record.enrolment_keys = before.enrolment_keys;
@@ -290,6 +297,7 @@ impl Directory {
         match (deleted, created) {
             (true, _) => Change::AccountDeleted(id),
             (false, true) => Change::AccountCreated(id),
+            (false, false) if same => Change::AccountInvited(id),
             (false, false) => Change::AccountChanged(id),
         }
     }

@@ -56,6 +56,10 @@ fn the_last_statement_about_an_account_holds() {
     assert_eq!(record.enrolment_keys.len(), 1, "its code stays");
     assert!(record.is_active(NOW_MS + 4) && !record.is_active(NOW_MS + 5));
     assert!(chain.directory.account_by_handle("a.meier").is_none());
+    let mut invited = account(ALICE, "a.schulz", Some(alice_code().public()));
+    invited.expires_at_ms = NOW_MS + 5;
+    invited.level = Level::Guest.into();
+    assert_eq!(chain.state(Content::Account(invited)), Ok(Change::AccountInvited(ALICE)), "another code is no other name");
     let newcomer = AccountId::from_bytes([7; 16]);
     chain.state(Content::Account(account(newcomer, "a.meier", None))).unwrap();
 }

@@ -149,7 +149,10 @@ impl Core {
                 Err(_) => return self.refuse_node(Misbehaviour::ForgedStatement),
             };
             self.staged.statements.push((self.directory.version(), statement));
-            if let Change::AccountChanged(account) = change {
+            // A device that was never level has shown nobody's name yet.
+            if let Change::AccountChanged(account) = change
+                && self.incarnation.is_some()
+            {
                 self.event(Event::SecurityNotice(Notice::AccountRenamed(account)));
             }
         }

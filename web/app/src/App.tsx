@@ -1,5 +1,6 @@
 // Which of the screens is shown: that follows from the device's phase alone.
 import { Loader, MantineProvider } from "@mantine/core";
+import { useRef } from "react";
 import { useTranslation } from "react-i18next";
 import type { Device } from "./device/contract";
 import { Mark } from "./look/Icon";
@@ -29,6 +30,9 @@ export function App({ device, enrolmentCode }: { device: Device; enrolmentCode: 
 
 function Screen({ enrolmentCode }: { enrolmentCode: string | null }) {
   const phase = useView((view) => view.phase);
+  // A link is left over only where somebody was signed in before it was opened.
+  const used = useRef(false);
+  if (phase === "signed-out") used.current = true;
   switch (phase) {
     case "loading":
       return <Starting />;
@@ -39,7 +43,7 @@ function Screen({ enrolmentCode }: { enrolmentCode: string | null }) {
     case "ended":
       return <Ended />;
     case "open":
-      return <Shell unusedCode={enrolmentCode !== null} />;
+      return <Shell unusedCode={enrolmentCode !== null && !used.current} />;
   }
 }
 

@@ -1,7 +1,9 @@
 // The device as this tab sees it: asks its worker, keeps the view up to date, and has the sound of a call that is taken here.
 import { CallMedia } from "../media/call";
+import { ownScript } from "../trusted";
 import type { Answer, AskName, Asks, Patch, ToTab } from "../worker/channel";
 import { EMPTY } from "../worker/model";
+import workerAddress from "../worker/worker.ts?worker&url";
 import {
   type AccountId, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo, type Message,
   type MessageId, type Page, type View,
@@ -18,7 +20,7 @@ export function openDevice(): Device {
 }
 
 class WorkerDevice implements Device {
-  private readonly worker = new Worker(new URL("../worker/worker.ts", import.meta.url), { type: "module" });
+  private readonly worker = new Worker(ownScript(workerAddress), { type: "module" });
   private readonly waiting = new Map<number, Waiting>();
   private readonly changed = new Set<() => void>();
   private readonly listeners = new Set<(message: Message) => void>();

@@ -1,11 +1,13 @@
 // One call's sound in this tab: microphone -> Opus -> SFrame -> the node, and back. Connected while it rings, silent until it is accepted.
+import { ownScript } from "../trusted";
+import framesAddress from "./frames.ts?worker&url";
 import type { FrameCounts, FrameOptions, ToFrames } from "./frames";
 
 /** Gathering host candidates is reading the interfaces; what is not there by then is left out. */
 const GATHERING_MAX_MS = 1_500;
 
 export class CallMedia {
-  private readonly frames = new Worker(new URL("./frames.ts", import.meta.url), { type: "module" });
+  private readonly frames = new Worker(ownScript(framesAddress), { type: "module" });
   private readonly audio = new Audio();
   private counts: FrameCounts = { kind: "counts", sealed: 0, opened: 0, refused: 0 };
 

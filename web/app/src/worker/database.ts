@@ -27,7 +27,7 @@ interface HistoryRow {
 interface Schema extends DBSchema {
   keys: { key: string; value: CryptoKey };
   meta: { key: string; value: Uint8Array };
-  cells: { key: Uint8Array; value: Uint8Array };
+  cells: { key: Uint8Array<ArrayBuffer>; value: Uint8Array };
   statements: { key: number; value: Uint8Array };
   conversations: { key: string; value: Uint8Array };
   history: {
@@ -182,8 +182,8 @@ export class Database {
     const transaction = this.idb.transaction(STORES, "readwrite", { durability: "strict" });
     const store = <N extends StoreNames<Schema>>(name: N) => transaction.objectStore(name);
     // Deleted after put: a key that is in both is gone, as in the core's order.
-    for (const cell of cells) void store("cells").put(cell.value, cell.key);
-    for (const key of changes.deletedCells) void store("cells").delete(key);
+    for (const cell of cells) void store("cells").put(cell.value, cell.key as Uint8Array<ArrayBuffer>);
+    for (const key of changes.deletedCells) void store("cells").delete(key as Uint8Array<ArrayBuffer>);
     for (const { version, value } of statements) void store("statements").put(value, version);
     for (const [id, value] of conversations) void store("conversations").put(value, id);
     for (const id of changes.forgotten) {

@@ -1,7 +1,7 @@
 // The worker that has the engine: inputs in, outputs performed strictly in their order. It decides nothing about messages; `client::session` is its
 // native twin. Nothing of a connection is trusted: the engine reads every byte.
 import { Device, Link } from "../engine/pkg/engine";
-import type { ConversationId, Message, Notice } from "../device/contract";
+import type { ConversationId, Message } from "../device/contract";
 import type { EngineAsk, Failed, Output, Reply, Saved, ShownConversation, ShownEvent, StoredIdentity } from "../engine/outputs";
 import type { AskMessage, AskName, Asks, Patch, ToTab } from "./channel";
 import { tabLock } from "./channel";
@@ -11,6 +11,9 @@ import { type Road, connect, networkChanged } from "./road";
 
 /** First and longest wait between two attempts to connect. */
 const BACK_OFF_MS = [250, 15_000] as const;
+
+/** Longest wait for the node to take a new device. */
+const ENROL_WAIT_MS = 20_000;
 
 /** A new device that shows its code is waited for this long, as by the node. */
 const LINK_WAIT_MS = 300_000;
@@ -39,6 +42,7 @@ export class Leader {
   private readonly touched = new Set<ConversationId>();
   private accountsTouched = false;
   private over = false;
+  private enrolling: { resolve(): void; reject(failed: Failed): void } | null = null;
   /** The tab that has the call's media. */
   private callTab: string | null = null;
 
@@ -49,8 +53,9 @@ export class Leader {
 
   async start(): Promise<void> {
     const identity = await this.database.identity();
-    if (identity === null) this.model.set({ phase: "signed-out" });
-    else await this.open(identity);
+    // One that was never taken by the node waits for its code to be given again.
+    if (identity?.enrolled) await this.open(identity);
+    else this.model.set({ phase: "signed-out" });
     const persisted = await navigator.storage?.persisted?.();
     this.model.set({ storagePersistent: persisted ?? null });
     self.addEventListener("online", () => this.networkChanged());
@@ -69,52 +74,49 @@ export class Leader {
   }
 
   /** Answers a tab. */
-  async ask({ name, args, tab }: AskMessage): Promise<unknown> {
+  async ask(ask: AskMessage): Promise<unknown> {
     try {
-      return await this.answer(name, args as never, tab);
+      return await this.answer(ask.name, ask.args, ask.tab);
     } finally {
       this.show();
     }
   }
 
-  private async answer<N extends AskName>(name: N, args: Asks[N], tab: string): Promise<unknown> {
-    const asked = args as unknown as Record<string, string & string[] & number>;
-    switch (name) {
-      case "enrol":
-        return this.enrol(asked.code as string);
-      case "beginLink":
-        return this.beginLink();
-      case "cancelLink":
-        return this.endLink("signed-out");
-      case "signOut":
-        return this.signOut();
-      case "history":
-        return this.database.history(asked.conversation as string, asked.before ?? null, asked.limit as number);
-      case "message":
-        return this.database.one(asked.conversation as string, asked.message as string);
-      case "discard":
-        await this.database.discard(asked.conversation as string, asked.message as string);
-        this.touched.add(asked.conversation as string);
-        return undefined;
-      case "dismiss":
-        return this.model.dismiss(asked.notice as number);
-      case "safetyNumber":
-        return this.here().safetyNumber(asked.account as string);
-      case "mediaEpoch": {
-        const conversation = this.model.call?.conversation;
-        return conversation ? (this.here().mediaEpoch(conversation, asked.call as string) ?? null) : null;
-      }
-      case "startCall":
-        return this.startCall(args as Asks["startCall"], tab);
-      case "acceptCall":
-        this.watchTab(tab, asked.call as string);
-        break;
-      case "callMedia":
-        if ((args as Asks["callMedia"]).state === "talking") return this.model.callTalks(asked.call as string);
-        return this.engine({ kind: "hangUp", call: asked.call as string });
-      default:
-    }
-    const reply = await this.engine({ kind: name, ...args } as unknown as EngineAsk);
+  private answer<N extends AskName>(name: N, args: Asks[N], tab: string): Promise<unknown> {
+    const own = this.own[name] as ((args: Asks[N], tab: string) => unknown) | undefined;
+    return own ? Promise.resolve(own(args, tab)) : this.passOn({ kind: name, ...args } as unknown as EngineAsk);
+  }
+
+  /** Everything that is not the engine's alone. */
+  private readonly own: { [N in AskName]?: (args: Asks[N], tab: string) => unknown } = {
+    enrol: ({ code }) => this.enrol(code),
+    beginLink: () => this.beginLink(),
+    cancelLink: () => this.endLink("signed-out"),
+    signOut: () => this.signOut(),
+    history: ({ conversation, before, limit }) => this.database.history(conversation, before, limit),
+    message: ({ conversation, message }) => this.database.one(conversation, message),
+    discard: async ({ conversation, message }) => {
+      await this.database.discard(conversation, message);
+      await this.refresh(conversation);
+    },
+    dismiss: ({ notice }) => this.model.dismiss(notice),
+    safetyNumber: ({ account }) => this.here().safetyNumber(account),
+    mediaEpoch: ({ call }) => {
+      const conversation = this.model.call?.conversation;
+      return conversation ? (this.here().mediaEpoch(conversation, call) ?? null) : null;
+    },
+    startCall: (args, tab) => this.startCall(args, tab),
+    acceptCall: ({ call }, tab) => {
+      this.watchTab(tab, call);
+      return this.passOn({ kind: "acceptCall", call });
+    },
+    callMedia: ({ call, state }) =>
+      state === "talking" ? this.model.callTalks(call) : this.passOn({ kind: "hangUp", call }),
+  };
+
+  /** Asks the engine, and gives what its reply holds. */
+  private async passOn(ask: EngineAsk): Promise<unknown> {
+    const reply = await this.engine(ask);
     switch (reply.kind) {
       case "conversation":
         await this.refresh(reply.conversation);
@@ -123,12 +125,10 @@ export class Leader {
         return reply.message;
       case "devices":
         return reply.devices;
-      case "media":
-      case "mediaKeys":
-      case "call":
-        return reply;
-      default:
+      case "done":
         return undefined;
+      default:
+        return reply;
     }
   }
 
@@ -154,7 +154,8 @@ export class Leader {
     this.counters = { ...saved.counters };
     const seed = crypto.getRandomValues(new Uint8Array(32));
     this.device = Device.open(identity, saved, seed, location.origin);
-    this.model.set({ phase: "open", me: identity.account, device: identity.device, linkCode: null, ended: null });
+    this.model.set({ me: identity.account, device: identity.device, linkCode: null, ended: null });
+    if (identity.enrolled) this.model.set({ phase: "open" });
     this.accountsTouched = true;
     for (const { id } of saved.conversations) this.touched.add(id);
     await this.refreshTouched();
@@ -164,17 +165,24 @@ export class Leader {
   private async enrol(code: string): Promise<void> {
     if (this.device !== null) throw { code: "code", message: "this browser is signed in already" } satisfies Failed;
     this.endLink("signed-out");
-    const identity = Device.invited(code, Date.now()) as StoredIdentity;
-    // Stored before it is presented: when the answer is lost, the same device is presented again.
+    const invited = Device.invited(code, Date.now()) as StoredIdentity;
+    // An earlier attempt whose answer was lost left a device here: the node takes the same one again.
+    const left = await this.database.identity();
+    const identity = left && left.account === invited.account && left.root === invited.root ? left : invited;
+    // Stored before it is presented, for the same reason.
     await this.database.putIdentity(identity, null);
-    await this.open(identity);
-    await new Promise<void>((resolve, reject) => {
+    const enrolled = new Promise<void>((resolve, reject) => {
       this.enrolling = { resolve, reject };
-      this.perform();
     });
+    const timeout = setTimeout(() => {
+      this.enrolling?.reject({ code: "offline", message: "the node does not answer: check the network and try again" });
+      this.enrolling = null;
+      this.road?.close();
+      this.device = null;
+    }, ENROL_WAIT_MS);
+    await this.open(identity);
+    return enrolled.finally(() => clearTimeout(timeout));
   }
-
-  private enrolling: { resolve(): void; reject(failed: Failed): void } | null = null;
 
   private beginLink(): void {
     if (this.device !== null) throw { code: "code", message: "this browser is signed in already" } satisfies Failed;
@@ -322,6 +330,7 @@ export class Leader {
       case "enrolled": {
         const identity = await this.database.identity();
         if (identity) await this.database.putIdentity({ ...identity, enrolled: true }, null);
+        this.model.set({ phase: "open" });
         this.enrolling?.resolve();
         this.enrolling = null;
         this.backOffMs = 1;
@@ -458,5 +467,3 @@ export class Leader {
     if (patch !== null) this.tell({ kind: "patch", patch });
   }
 }
-
-export type { Notice };

@@ -24,7 +24,7 @@ export interface RoadEvents {
 }
 
 interface Places {
-  webtransport: { port: number; path: string; certificates_sha256: string[] } | null;
+  webtransport: { host: string; port: number; path: string; certificates_sha256: string[] } | null;
   websocket: string;
 }
 
@@ -60,7 +60,7 @@ export async function connect(events: RoadEvents): Promise<Road> {
 }
 
 async function webTransport(place: NonNullable<Places["webtransport"]>, events: RoadEvents): Promise<Road> {
-  const url = `https://${location.hostname}:${place.port}${place.path}`;
+  const url = `https://${place.host}:${place.port}${place.path}`;
   const hashes = place.certificates_sha256.map((hash) => ({
     algorithm: "sha-256",
     value: Uint8Array.from(atob(hash), (character) => character.charCodeAt(0)),

@@ -1,0 +1,109 @@
+// A demo hospital with its node, real browsers, and the native client beside them. Ends only what it started.
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BrowserContext, type Page, chromium } from "playwright-core";
+
+const ROOT = new URL("../../../../", import.meta.url).pathname;
+const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug");
+const CHROMIUM = process.env.WARDLINE_CHROMIUM ?? "/usr/bin/chromium";
+const START_MS_MAX = 30_000;
+
+/** Nothing of the browser may look for the outside: there is none. */
+const CHROMIUM_ARGUMENTS = [
+  "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--autoplay-policy=no-user-gesture-required",
+];
+
+export interface Ready {
+  address: string;
+  web: string;
+  enrolment: Record<string, string>;
+  web_enrolment: Record<string, string>;
+}
+
+export class Hospital {
+  private readonly contexts: BrowserContext[] = [];
+  private readonly children: ChildProcess[] = [];
+
+  private constructor(
+    readonly folder: string,
+    readonly ready: Ready,
+    node: ChildProcess,
+  ) {
+    this.children.push(node);
+  }
+
+  static async open(): Promise<Hospital> {
+    for (const program of [join(PROGRAMS, "wardline"), join(PROGRAMS, "wardline-client"), CHROMIUM]) {
+      if (!existsSync(program)) throw new Error(`${program} is missing: run make build`);
+    }
+    const folder = mkdtempSync(join(tmpdir(), "wardline-browser-"));
+    const readyFile = join(folder, "ready.json");
+    const node = spawn(join(PROGRAMS, "wardline"), [
+      "dev", "--data", join(folder, "node"), "--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--ready-file", readyFile,
+    ], { stdio: ["ignore", "ignore", process.env.WARDLINE_TEST_LOG ? "inherit" : "ignore"] });
+    await until("the node to start", START_MS_MAX, () => existsSync(readyFile) && readFileSync(readyFile, "utf8").trim().endsWith("}"));
+    return new Hospital(folder, JSON.parse(readFileSync(readyFile, "utf8")) as Ready, node);
+  }
+
+  /** A browser profile of its own: a process of its own, with its own state. `tone`: the WAV file that its microphone hears. */
+  async browser(name: string, options: { tone?: string; locale?: string } = {}): Promise<BrowserContext> {
+    const context = await chromium.launchPersistentContext(join(this.folder, `profile-${name}`), {
+      executablePath: CHROMIUM,
+      headless: true,
+      args: [...CHROMIUM_ARGUMENTS, ...(options.tone ? [`--use-file-for-fake-audio-capture=${options.tone}`] : [])],
+      viewport: { width: 1280, height: 800 },
+      locale: options.locale ?? "en-GB",
+      permissions: ["microphone"],
+    });
+    context.setDefaultTimeout(20_000);
+    this.contexts.push(context);
+    return context;
+  }
+
+  /** Opens the page with this person's link and signs in. */
+  async signIn(context: BrowserContext, handle: string): Promise<Page> {
+    const page = context.pages()[0] ?? (await context.newPage());
+    const link = this.ready.web_enrolment[handle];
+    if (link === undefined) throw new Error(`no link for ${handle}`);
+    await page.goto(link);
+    await page.getByRole("button", { name: "Sign in on this device" }).click();
+    await page.getByRole("textbox", { name: /search/i }).first().waitFor();
+    return page;
+  }
+
+  /** Runs wardline-client to its end; gives what it printed as JSON lines. */
+  async native(who: string, ...args: string[]): Promise<Record<string, unknown>[]> {
+    const child = spawn(join(PROGRAMS, "wardline-client"), ["--dir", join(this.folder, who), "--json", ...args]);
+    let [output, errors] = ["", ""];
+    child.stdout.on("data", (data: Buffer) => (output += data.toString()));
+    child.stderr.on("data", (data: Buffer) => (errors += data.toString()));
+    this.children.push(child);
+    const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    if (code !== 0) throw new Error(`wardline-client ${args[0]} ended with ${code}: ${errors}${output}`);
+    return output.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.contexts.map((context) => context.close().catch(() => undefined)));
+    for (const child of this.children.reverse()) {
+      if (child.exitCode === null && child.signalCode === null) {
+        const closed = new Promise((resolve) => child.on("close", resolve));
+        child.kill("SIGTERM");
+        await closed;
+      }
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Waits for a thing, with a bound. */
+export async function until(what: string, ms: number, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + ms;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
