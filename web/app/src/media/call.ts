@@ -65,7 +65,7 @@ export class CallMedia {
 
   /** The call is accepted: the keys, and sound from now on. */
   start(keys: { epoch: Uint8Array; contextId: number }, peer: string): void {
-    this.tell({ kind: "keys", peer, ...keys });
+    this.tell({ kind: "keys", peer, epoch: keys.epoch, contextId: keys.contextId });
     this.microphone.enabled = true;
     void this.audio.play().catch(() => undefined); // allowed: the person has just pressed a button
   }
