@@ -1,15 +1,18 @@
 # Thin on purpose: what CI runs is what people run. Everything with a decision in it is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build check test run demo soak fuzz-seeds
+.PHONY: help setup web build check test run demo soak fuzz-seeds
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
 
-setup:           ## install what is missing (Debian packages, Rust, cargo-nextest)
+setup:           ## install what is missing (Debian packages, Rust, cargo-nextest, Chromium for the browser tests)
 	@scripts/setup
 
-build: setup     ## build every program and every test, once
+web: setup       ## build the browser client, which the node's build embeds
+	@scripts/step "web client" scripts/web
+
+build: web       ## build every program and every test, once
 	@scripts/step "build" cargo build --workspace --bins --tests
 
 check: setup     ## formatting, lints, licences, the rules of the house
@@ -18,10 +21,10 @@ check: setup     ## formatting, lints, licences, the rules of the house
 test: build      ## everything but the long fault runs
 	@scripts/test
 
-run: setup       ## build, start the demo hospital, place a call, go on serving
+run: web         ## build, start the demo hospital, place a call, go on serving
 	@scripts/demo --serve
 
-demo: setup      ## the same, then end; the last line is JSON
+demo: web        ## the same, then end; the last line is JSON
 	@scripts/demo
 
 soak: build      ## the long fault runs and real fuzzing (SOAK_MINUTES=60)

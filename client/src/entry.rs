@@ -99,8 +99,7 @@ impl LinkRequest {
 
     /// Opens the grant and makes sure that it is this device's. Everything in it is still to be proved against the directory.
     pub fn granted(self, sealed: &[u8]) -> Result<(Identity, LinkGrant), EntryError> {
-        let grant =
-            link::open(&self.secret, &self.device, &self.key.public(), sealed).map_err(EntryError::Sealed)?;
+        let grant = link::open(&self.secret, &self.device, &self.key.public(), sealed).map_err(EntryError::Sealed)?;
         let chain = grant.chain.clone().ok_or(EntryError::Other("device"))?;
         let own = chain.certificates.first().and_then(|own| certificate::body(own).ok());
         let own = own.filter(|own| own.device_id == self.device && own.public_key == self.key.public());

@@ -1,6 +1,6 @@
 //! What opens a session: a signature over the node's nonce and the TLS exporter, so that it is worth nothing on another connection.
-use sha2::{Digest, Sha256};
 use crate::key::{DeviceKey, OperationalKey, PublicKey, SIGNATURE_BYTES};
+use sha2::{Digest, Sha256};
 use wardline_protocol::{ADMIN_SIGNATURE_PREFIX, SESSION_SIGNATURE_PREFIX};
 
 /// Bytes of the node's nonce.

@@ -59,7 +59,11 @@ fn the_last_statement_about_an_account_holds() {
     let mut invited = account(ALICE, "a.schulz", Some(alice_code().public()));
     invited.expires_at_ms = NOW_MS + 5;
     invited.level = Level::Guest.into();
-    assert_eq!(chain.state(Content::Account(invited)), Ok(Change::AccountInvited(ALICE)), "another code is no other name");
+    assert_eq!(
+        chain.state(Content::Account(invited)),
+        Ok(Change::AccountInvited(ALICE)),
+        "another code is no other name"
+    );
     let newcomer = AccountId::from_bytes([7; 16]);
     chain.state(Content::Account(account(newcomer, "a.meier", None))).unwrap();
 }

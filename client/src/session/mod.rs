@@ -6,10 +6,10 @@ mod hands;
 pub mod join;
 
 use crate::connection::ConnectionError;
+pub use crate::core::is_final;
 use crate::core::{Command, Core, Event, Failure, Reply};
 use crate::entry::EntryError;
 use crate::store::{Store, StoreError};
-pub use crate::core::is_final;
 use hands::{Ask, Hands};
 use std::path::Path;
 use std::sync::Arc;

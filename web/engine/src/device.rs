@@ -43,8 +43,7 @@ impl Device {
 
     /// A connection to the node is there.
     pub fn opened(&mut self) {
-        let purpose =
-            if self.enrolled { Purpose::SignIn(self.device) } else { Purpose::Enrol(self.chain.clone()) };
+        let purpose = if self.enrolled { Purpose::SignIn(self.device) } else { Purpose::Enrol(self.chain.clone()) };
         let hello = self.line.opened(purpose);
         self.say(hello);
     }

@@ -37,14 +37,25 @@ pub enum Output {
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Reply {
     Done,
-    Conversation { conversation: String },
-    Message { message: String },
-    Call { call: String, answer_sdp: Option<String> },
-    Media { answer_sdp: String },
+    Conversation {
+        conversation: String,
+    },
+    Message {
+        message: String,
+    },
+    Call {
+        call: String,
+        answer_sdp: Option<String>,
+    },
+    Media {
+        answer_sdp: String,
+    },
     MediaKeys {
         #[serde(with = "serde_bytes")]
         epoch: Vec<u8>,
         context_id: u32,
     },
-    Devices { devices: Vec<ShownDevice> },
+    Devices {
+        devices: Vec<ShownDevice>,
+    },
 }

@@ -118,20 +118,66 @@ impl ShownDevice {
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum ShownEvent {
     Ready,
-    MessageFailed { conversation: String, message: String, error: String },
-    Unreadable { conversation: String, count: u64 },
+    MessageFailed {
+        conversation: String,
+        message: String,
+        error: String,
+    },
+    Unreadable {
+        conversation: String,
+        count: u64,
+    },
     /// Ask for the conversation anew.
-    Conversation { conversation: String },
-    MembersChanged { conversation: String, added: Vec<ShownMember>, removed: Vec<ShownMember> },
-    Receipt { conversation: String, account: String, delivered: u64, read: u64 },
-    Presence { account: String, online: bool, last_seen_ms: u64 },
-    IncomingCall { call: String, conversation: String, caller: String, device: String },
-    CallState { call: String, state: &'static str, end: Option<&'static str>, answering_device: Option<String>, talked_ms: u64 },
-    MediaEpochChanged { call: String, conversation: String },
+    Conversation {
+        conversation: String,
+    },
+    MembersChanged {
+        conversation: String,
+        added: Vec<ShownMember>,
+        removed: Vec<ShownMember>,
+    },
+    Receipt {
+        conversation: String,
+        account: String,
+        delivered: u64,
+        read: u64,
+    },
+    Presence {
+        account: String,
+        online: bool,
+        last_seen_ms: u64,
+    },
+    IncomingCall {
+        call: String,
+        conversation: String,
+        caller: String,
+        device: String,
+    },
+    CallState {
+        call: String,
+        state: &'static str,
+        end: Option<&'static str>,
+        answering_device: Option<String>,
+        talked_ms: u64,
+    },
+    MediaEpochChanged {
+        call: String,
+        conversation: String,
+    },
     /// Ask for the accounts anew.
     Directory,
-    Notice { notice: &'static str, account: Option<String>, device: Option<String>, conversation: Option<String>, detail: Option<String> },
-    Goodbye { code: String, message: String, last: bool },
+    Notice {
+        notice: &'static str,
+        account: Option<String>,
+        device: Option<String>,
+        conversation: Option<String>,
+        detail: Option<String>,
+    },
+    Goodbye {
+        code: String,
+        message: String,
+        last: bool,
+    },
 }
 
 impl ShownEvent {

@@ -268,7 +268,11 @@ impl Changes {
                 .iter()
                 .map(|(version, statement)| StoredStatement { version: *version, statement: statement.encode_to_vec() })
                 .collect(),
-            conversations: changes.conversations.iter().map(|(id, record)| StoredConversation::of(id, record)).collect(),
+            conversations: changes
+                .conversations
+                .iter()
+                .map(|(id, record)| StoredConversation::of(id, record))
+                .collect(),
             forgotten: changes.forgotten.iter().map(ToString::to_string).collect(),
             history: changes.history.iter().filter_map(StoredMessage::of).collect(),
             outbox: changes

@@ -1,0 +1,78 @@
+// One person at one page: what people do, by the names that a screen reader says.
+import type { Locator, Page } from "playwright-core";
+
+export class Person {
+  constructor(readonly page: Page) {}
+
+  /** Finds or makes the direct conversation. */
+  async openDirect(name: string): Promise<void> {
+    await this.page.getByRole("button", { name: "New conversation" }).first().click();
+    await this.page.getByRole("menuitem", { name: "New conversation" }).click();
+    await this.page.getByRole("button", { name }).first().click();
+    await this.composer().waitFor();
+  }
+
+  /** Opens a conversation of the list. */
+  async open(name: string): Promise<void> {
+    await this.row(name).click();
+    await this.composer().waitFor();
+  }
+
+  row(name: string): Locator {
+    return this.page.getByRole("navigation").or(this.page.getByRole("main")).or(this.page.locator("body")).first()
+      .getByRole("button", { name: new RegExp(name) }).first();
+  }
+
+  composer(): Locator {
+    return this.page.getByRole("textbox", { name: /message/i }).last();
+  }
+
+  async write(text: string): Promise<void> {
+    await this.composer().fill(text);
+    await this.page.keyboard.press("Enter");
+  }
+
+  /** A message on the screen, in the open conversation. */
+  message(text: string): Locator {
+    return this.page.getByRole("log").getByText(text, { exact: true });
+  }
+
+  /** What the ticks of an own message say. */
+  async ticks(text: string): Promise<string | null> {
+    const bubble = this.page.getByRole("log").locator("[data-own]").filter({ hasText: text });
+    return bubble.getByRole("img").last().getAttribute("aria-label");
+  }
+
+  /** What the browser hears of the other: the loudest frequency in Hz and its level in dB. */
+  heard(): Promise<{ hz: number; db: number }> {
+    return this.page.evaluate(async () => {
+      const connection = (window as unknown as { connections: RTCPeerConnection[] }).connections.at(-1);
+      const track = connection?.getReceivers()[0]?.track;
+      if (track === undefined) throw new Error("no call has sound in this page");
+      const context = new AudioContext();
+      await context.resume();
+      const analyser = context.createAnalyser();
+      analyser.fftSize = 32_768;
+      context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      const levels = new Float32Array(analyser.frequencyBinCount);
+      analyser.getFloatFrequencyData(levels);
+      const loudest = levels.reduce((best, level, i) => (level > (levels[best] ?? -Infinity) ? i : best), 1);
+      await context.close();
+      return { hz: (loudest * context.sampleRate) / analyser.fftSize, db: levels[loudest] ?? -Infinity };
+    });
+  }
+}
+
+/** Run in a page before its own scripts: keeps its peer connections where `heard` finds them. */
+export function keepConnections(): void {
+  const Original = RTCPeerConnection;
+  const connections: RTCPeerConnection[] = [];
+  Object.assign(window, { connections });
+  window.RTCPeerConnection = class extends Original {
+    constructor(configuration?: RTCConfiguration) {
+      super(configuration);
+      connections.push(this);
+    }
+  };
+}
