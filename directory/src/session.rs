@@ -1,7 +1,10 @@
 //! What opens a session: a signature over the node's nonce and the TLS exporter, so that it is worth nothing on another connection.
+//!
+//! A browser gives no TLS exporter to a page. [`web_binding`] stands in its place there: the signature is worth nothing at another origin
+//! and on no native connection.
 use crate::key::{DeviceKey, OperationalKey, PublicKey, SIGNATURE_BYTES};
 use sha2::{Digest, Sha256};
-use wardline_protocol::{ADMIN_SIGNATURE_PREFIX, SESSION_SIGNATURE_PREFIX};
+use wardline_protocol::{ADMIN_SIGNATURE_PREFIX, SESSION_SIGNATURE_PREFIX, WEB_ORIGIN_PREFIX};
 
 /// Bytes of the node's nonce.
 pub const NONCE_BYTES: usize = 32;
@@ -9,10 +12,9 @@ pub const NONCE_BYTES: usize = 32;
 /// Bytes taken from the TLS exporter (RFC 8446 section 7.5).
 pub const EXPORTER_BYTES: usize = 32;
 
-/// What a browser's session signs in place of the TLS exporter, which browsers do not give: SHA-256 of a label and the page's origin, as the
-/// `Origin` header has it. A signature made for one origin opens nothing at another, nor a native session.
-pub fn origin_binding(origin: &str) -> [u8; EXPORTER_BYTES] {
-    Sha256::new_with_prefix(b"wardline web origin v1\0").chain_update(origin).finalize().into()
+/// What a browser's session signs where a native one signs the exporter: `origin` as the `Origin` header gives it, `scheme://host[:port]`.
+pub fn web_binding(origin: &str) -> [u8; EXPORTER_BYTES] {
+    Sha256::new().chain_update(WEB_ORIGIN_PREFIX).chain_update(origin).finalize().into()
 }
 
 /// What is signed: prefix, nonce, exporter.
@@ -63,6 +65,18 @@ mod tests {
         let signature = sign_admin(&operational, &nonce, &exporter);
         assert!(verify_admin(&operational.public(), &nonce, &exporter, &signature));
         assert!(!verify_device(&operational.public(), &nonce, &exporter, &signature));
+    }
+
+    #[test]
+    fn a_signature_from_one_origin_is_worth_nothing_at_another() {
+        let (key, nonce) = (DeviceKey::from_seed([3; 32]), [1; 32]);
+        let signature = sign_device(&key, &nonce, &web_binding("https://clinic.example"));
+        assert!(verify_device(&key.public(), &nonce, &web_binding("https://clinic.example"), &signature));
+        for other in ["https://clinic.example:8443", "http://clinic.example", "https://clinic.example.evil", ""] {
+            assert!(!verify_device(&key.public(), &nonce, &web_binding(other), &signature), "{other}");
+        }
+        let golden = "bf2ecbb4d866439acc392073e57de4342baa47ed00dceb79c9d43c625a2d14a7";
+        assert_eq!(data_encoding::HEXLOWER.encode(&web_binding("https://clinic.example")), golden);
     }
 
     #[test]

@@ -167,6 +167,7 @@ fn serve(program: &Path, data: &Path, address: SocketAddr, log: &Path) -> Result
         .env("WARDLINE_LISTEN__UNAUTHENTICATED_PER_ADDRESS_MAX", "20000")
         .env("WARDLINE_LISTEN__UNAUTHENTICATED_MAX", "20000")
         .env("WARDLINE_OPS__ADDRESS", "127.0.0.1:0")
+        .env("WARDLINE_WEB__ENABLED", "false")
         .env("WARDLINE_MEDIA__ADDRESS", "127.0.0.1:0")
         .env("WARDLINE_LIMITS__CREATIONS_PER_HOUR", &lifted)
         .env("WARDLINE_LIMITS__EXTERNAL_JOINS_PER_HOUR", &lifted)

@@ -33,3 +33,10 @@ pub const SESSION_SIGNATURE_PREFIX: &[u8] = b"wardline session v1\0";
 
 /// Prefix of what the operational key signs to open an IT admin's session.
 pub const ADMIN_SIGNATURE_PREFIX: &[u8] = b"wardline admin session v1\0";
+
+/// Prefix of what stands in the exporter's place for a session from a browser, which cannot export keying material: SHA-256 of prefix and
+/// the page's origin, as its `Origin` header gives it.
+pub const WEB_ORIGIN_PREFIX: &[u8] = b"wardline web origin v1\0";
+
+/// The path of sessions on both of the browser's roads, WebTransport and WebSocket.
+pub const SESSION_PATH: &str = "/session";

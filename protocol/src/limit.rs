@@ -6,6 +6,12 @@ pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes in one frame before the session is authenticated.
 pub const UNAUTHENTICATED_FRAME_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of one WebSocket message from the node; each holds any part of the stream of frames.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of one WebSocket message from a client; a longer one ends the session, so larger frames are sent in several messages.
+pub const WEBSOCKET_CLIENT_MESSAGE_BYTES_MAX: usize = 512 * 1024;
+
 /// Bytes of one encrypted message.
 pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 

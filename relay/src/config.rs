@@ -1,6 +1,10 @@
 //! The node's settings: `wardline.toml`, overridden by environment variables such as `WARDLINE_LISTEN__ADDRESS`.
 //!
 //! `config/wardline.toml` documents every key with its default; a test keeps that file and these structs equal.
+mod web;
+
+pub use web::Web;
+
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
@@ -18,6 +22,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// For clients.
     pub listen: Listen,
+    /// For browsers.
+    pub web: Web,
     /// For the hospital's monitoring.
     pub ops: Ops,
     /// The media plane.
@@ -33,6 +39,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("/var/lib/wardline"),
             listen: Listen::default(),
+            web: Web::default(),
             ops: Ops::default(),
             media: Media::default(),
             limits: Limits::default(),
@@ -271,7 +278,7 @@ impl Config {
                 "listen.connections_max and listen.unauthenticated_max must be above 0".into(),
             ));
         }
-        Ok(())
+        self.web.check()
     }
 }
 
@@ -336,6 +343,11 @@ mod tests {
             "[media]\nshards = 4\naddress = \"0.0.0.0:65534\"",
             "[log]\nlevel = \"loud\"",
             "[listen]\nconnections_max = 0",
+            "[web]\nplain_http = true",
+            "[web]\ncertificate = \"/etc/wardline/web.crt\"",
+            "[web]\nkey = \"/etc/wardline/web.key\"",
+            "[web]\norigins = [\"clinic.example\"]",
+            "[web]\norigins = [\"https://clinic.example/\"]",
         ] {
             assert!(load(text).is_err(), "{text}");
         }

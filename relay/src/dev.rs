@@ -1,7 +1,7 @@
 //! `wardline dev`: a demo hospital and its node in one place, to try the system or to develop clients.
 //!
 //! It plays the IT admin too, so root and operational key lie beside the node. That is what a real hospital must never do.
-use crate::config::{Config, Listen, Log, LogFormat, Media, Ops};
+use crate::config::{Config, Listen, Log, LogFormat, Media, Ops, Web};
 use crate::identity::{DataDir, DataDirError, write_private};
 use crate::init;
 use crate::node::clock::system_ms;
@@ -47,6 +47,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// UDP address of clients.
     pub listen: SocketAddr,
+    /// TCP address of the page: plain HTTP on a loopback address, which browsers trust as they trust HTTPS; else HTTPS.
+    pub web: SocketAddr,
     /// TCP address of monitoring.
     pub ops: SocketAddr,
     /// Written when the node serves.
@@ -66,6 +68,10 @@ pub struct Ready {
     pub root: String,
     /// A fresh enrolment link for each account.
     pub enrolment: BTreeMap<String, String>,
+    /// Where the page is: `http://127.0.0.1:8080`.
+    pub web: String,
+    /// A link for each account that opens the page, with a code of its own: native and web devices do not take each other's.
+    pub web_enrolment: BTreeMap<String, String>,
 }
 
 /// The demo cannot start; the text says why.
@@ -91,6 +97,7 @@ pub fn config(options: &Options) -> Config {
     Config {
         data_dir: options.dir.join("node"),
         listen: Listen { address: options.listen, ..Listen::default() },
+        web: Web { address: options.web, plain_http: options.web.ip().is_loopback(), ..Web::default() },
         ops: Ops { address: options.ops },
         media: Media { address: SocketAddr::new(options.listen.ip(), 0), ..Media::default() },
         log: Log { format: LogFormat::Text, ..Log::default() },
@@ -109,14 +116,23 @@ pub async fn start(options: &Options) -> Result<(Running, Ready), DevError> {
     let listen_error = |source| StartError::Listen { setting: "--listen", address, source };
     let socket = transport::bind(address).map_err(listen_error)?;
     let address = reachable(socket.local_addr().map_err(listen_error)?);
-    let enrolment = publish(&config.data_dir, &root, operational, address).await?;
+    let links = publish(&config.data_dir, &root, operational, address).await?;
     let running = Node::start_on(&config, socket).await?;
+    let page = reachable(running.web_address.unwrap_or(options.web));
+    let scheme = if config.web.plain_http { "http" } else { "https" };
+    // By its name, because browsers keep what a page stores apart by that, and people type this one.
+    let origin = match page.ip().is_loopback() {
+        true => format!("{scheme}://localhost:{}", page.port()),
+        false => format!("{scheme}://{page}"),
+    };
     let ready = Ready {
         address,
         ops: running.ops_address,
         media: running.media_addresses.clone(),
         root: root.public().to_hex(),
-        enrolment,
+        enrolment: links.native,
+        web: format!("{scheme}://{page}"),
+        web_enrolment: links.web.into_iter().map(|(handle, code)| (handle, format!("{origin}/enrol#{code}"))).collect(),
     };
     if let Some(path) = &options.ready_file {
         write_ready(path, &ready)?;
@@ -132,7 +148,7 @@ async fn publish(
     root: &RootKey,
     operational: OperationalKey,
     address: SocketAddr,
-) -> Result<BTreeMap<String, String>, DevError> {
+) -> Result<Links, DevError> {
     let dir = DataDir::open(data_dir)?;
     let _lock = dir.lock()?;
     let store = SqliteStore::open(&database_path(data_dir)).await?;
@@ -148,7 +164,7 @@ async fn publish(
     let node_id = NodeId::parse(&node_id).map_err(|_| StartError::Meta(meta::NODE_ID))?;
     let node = node_record(node_id, &dir.tls()?.certificate_sha256(), &dir.proposer()?, address);
     hospital.add_node(&node, now_ms)?;
-    let (accounts, enrolment) = people(&mut hospital, root.public(), &node, now_ms)?;
+    let (accounts, links) = people(&mut hospital, root.public(), &node, now_ms)?;
     groups(&mut hospital, &accounts, now_ms)?;
     let versions = known + 1..;
     let writes = versions
@@ -156,7 +172,7 @@ async fn publish(
         .map(|(version, statement)| Write::Statement { version, statement: statement.clone() });
     store.apply(writes.collect()).await?;
     store.close().await?;
-    Ok(enrolment)
+    Ok(links)
 }
 
 fn node_record(
@@ -175,20 +191,31 @@ fn node_record(
     }
 }
 
-type People = (BTreeMap<&'static str, AccountId>, BTreeMap<String, String>);
+/// What lets devices in, by handle: a link for native clients, a bare code for the page.
+#[derive(Default)]
+struct Links {
+    native: BTreeMap<String, String>,
+    web: BTreeMap<String, String>,
+}
+
+type People = (BTreeMap<&'static str, AccountId>, Links);
 
 fn people(hospital: &mut Hospital, root: PublicKey, node: &NodeRecord, now_ms: u64) -> Result<People, Refusal> {
-    let (mut accounts, mut enrolment) = (BTreeMap::new(), BTreeMap::new());
+    let (mut accounts, mut links) = (BTreeMap::new(), Links::default());
+    let expires_at_ms = now_ms + CODE_LIFETIME_MS;
     for (handle, name, role) in PEOPLE {
         let known = hospital.directory().account_by_handle(handle).map(|account| account.account_id);
-        let invitation = match known {
-            Some(id) => hospital.invite(id, now_ms + CODE_LIFETIME_MS, now_ms)?,
+        let native = match known {
+            Some(id) => hospital.invite(id, expires_at_ms, now_ms)?,
             None => hospital.add_account(&Person::internal(handle, name, role), now_ms)?,
         };
-        accounts.insert(handle, invitation.account_id);
-        enrolment.insert(handle.to_owned(), invitation.link(root, node).to_string());
+        let web = hospital.invite(native.account_id, expires_at_ms, now_ms)?;
+        accounts.insert(handle, native.account_id);
+        links.native.insert(handle.to_owned(), native.link(root, node).to_string());
+        let link = web.link(root, node);
+        links.web.insert(handle.to_owned(), link.rsplit('#').next().unwrap_or_default().to_owned());
     }
-    Ok((accounts, enrolment))
+    Ok((accounts, links))
 }
 
 fn groups(hospital: &mut Hospital, accounts: &BTreeMap<&str, AccountId>, now_ms: u64) -> Result<(), Refusal> {

@@ -14,6 +14,7 @@ pub mod node;
 mod ops;
 pub mod store;
 pub mod transport;
+pub mod web;
 
 /// Fresh randomness of the operating system.
 ///

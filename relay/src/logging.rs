@@ -8,7 +8,7 @@ pub fn start(log: &Log) -> Result<(), ParseError> {
     let level = log.level.as_str();
     let others = if level == "error" { "error" } else { "warn" };
     let filter = EnvFilter::try_new(format!(
-        "{others},wardline_relay={level},wardline_signaling={level},wardline_sfu={level},wardline={level},sqlx=error,quinn=error,quinn_proto=error"
+        "{others},wardline_relay={level},wardline_signaling={level},wardline_sfu={level},wardline={level},sqlx=error,quinn=error,quinn_proto=error,web_transport_quinn=error,tungstenite=error"
     ))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     let started = match log.format {

@@ -51,6 +51,9 @@ enum Command {
         /// UDP address of clients
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
+        /// TCP address of the page for browsers: plain HTTP on a loopback address, else HTTPS
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        web: SocketAddr,
         /// TCP address of monitoring
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         ops: SocketAddr,
@@ -98,13 +101,17 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Init { data, root, name, advertise } => make(data, &root, &name, advertise).await,
         Command::Serve { config, data } => serve(config, data).await,
-        Command::Dev { data, listen, ops, ready_file } => {
-            let options = dev::Options { dir: data, listen, ops, ready_file };
+        Command::Dev { data, listen, web, ops, ready_file } => {
+            let options = dev::Options { dir: data, listen, web, ops, ready_file };
             logging::start(&dev::config(&options).log)?;
             let end = End::listen()?;
             let (running, ready) = dev::start(&options).await?;
             say(&format!("{} serves on {}, monitoring on http://{}", dev::HOSPITAL, ready.address, ready.ops))?;
             for (handle, link) in &ready.enrolment {
+                say(&format!("{handle}: {link}"))?;
+            }
+            say("in a browser:")?;
+            for (handle, link) in &ready.web_enrolment {
                 say(&format!("{handle}: {link}"))?;
             }
             end.told(running).await

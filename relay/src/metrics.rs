@@ -17,6 +17,45 @@ pub struct Cause {
     cause: &'static str,
 }
 
+/// The way that a connection came.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Road {
+    road: &'static str,
+}
+
+/// Ways that connections come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoadLabel {
+    /// A native client.
+    Quic,
+    /// A browser over HTTP/3.
+    WebTransport,
+    /// A browser over TCP.
+    WebSocket,
+    /// A browser that fetches the page.
+    Http,
+}
+
+impl RoadLabel {
+    const fn label(self) -> &'static str {
+        match self {
+            RoadLabel::Quic => "quic",
+            RoadLabel::WebTransport => "webtransport",
+            RoadLabel::WebSocket => "websocket",
+            RoadLabel::Http => "http",
+        }
+    }
+}
+
+/// A connection that is counted as open until this is dropped.
+pub struct Counted(Gauge);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// In or out.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Direction {
@@ -38,7 +77,7 @@ struct ErrorCode {
 /// All metrics of a node. Cheap to update from anywhere.
 pub struct Metrics {
     registry: Registry,
-    connections_open: Gauge,
+    connections_open: Family<Road, Gauge>,
     connections_refused: Family<Cause, Counter>,
     frames_received: Counter,
     frames_refused: Family<ErrorCode, Counter>,
@@ -71,7 +110,7 @@ impl Default for Metrics {
         let micros = || Histogram::new(exponential_buckets(0.000_02, 2.0, 16)); // 20 us to 0.65 s
         let metrics = Self {
             registry: Registry::with_prefix("wardline"),
-            connections_open: Gauge::default(),
+            connections_open: Family::default(),
             connections_refused: Family::default(),
             frames_received: Counter::default(),
             frames_refused: Family::default(),
@@ -107,8 +146,8 @@ impl Metrics {
         let mut registry = std::mem::take(&mut self.registry);
         let r = &mut registry;
         // Counters get the suffix `_total` from the encoder.
-        r.register("connections", "QUIC connections that are open", self.connections_open.clone());
-        r.register("connections_refused", "QUIC connections refused, by cause", self.connections_refused.clone());
+        r.register("connections", "Connections that are open, by road", self.connections_open.clone());
+        r.register("connections_refused", "Connections refused, by cause", self.connections_refused.clone());
         r.register("frames_received", "Frames received and handed to the plane", self.frames_received.clone());
         r.register("frames_refused", "Frames that ended their session, by error number", self.frames_refused.clone());
         r.register("entries_pushed", "Log entries queued for sessions", self.entries_pushed.clone());
@@ -150,9 +189,12 @@ impl Metrics {
         self.connections_refused.get_or_create(&Cause { cause }).inc();
     }
 
-    /// Connections are open, so many.
-    pub fn connections(&self, count: usize) {
-        self.connections_open.set(signed(count));
+    /// A connection is open.
+    #[must_use]
+    pub fn connection(&self, road: RoadLabel) -> Counted {
+        let gauge = self.connections_open.get_or_create(&Road { road: road.label() }).clone();
+        gauge.inc();
+        Counted(gauge)
     }
 
     /// A frame arrived.
@@ -264,7 +306,8 @@ mod tests {
     fn every_metric_moves_and_nothing_is_left_out() {
         let metrics = Metrics::default();
         metrics.connection_refused("full");
-        metrics.connections(3);
+        let open = [RoadLabel::Quic, RoadLabel::Quic, RoadLabel::WebSocket].map(|road| metrics.connection(road));
+        drop(metrics.connection(RoadLabel::WebTransport));
         metrics.frame_received();
         metrics.frame_refused(100);
         metrics.entry_pushed();
@@ -288,7 +331,9 @@ mod tests {
         let text = metrics.render();
         for (name, value) in [
             ("wardline_connections_refused_total{cause=\"full\"}", 1.0),
-            ("wardline_connections", 3.0),
+            ("wardline_connections{road=\"quic\"}", 2.0),
+            ("wardline_connections{road=\"websocket\"}", 1.0),
+            ("wardline_connections{road=\"webtransport\"}", 0.0),
             ("wardline_frames_received_total", 1.0),
             ("wardline_frames_refused_total{code=\"100\"}", 1.0),
             ("wardline_entries_pushed_total", 1.0),
@@ -327,5 +372,7 @@ mod tests {
             });
             assert!(moved, "{family} does not move");
         }
+        drop(open);
+        assert_eq!(sample(&metrics.render(), "wardline_connections{road=\"quic\"}"), Some(0.0));
     }
 }

@@ -312,7 +312,8 @@ impl Plane {
         Reply::Durable(response::Result::Enrolled(wire::Enrolled { devices: devices as u32 })) // bounded by DEVICES_PER_ACCOUNT
     }
 
-    /// One first device for each code, within its time, and only for the newest code of the account.
+    /// One first device for each code, within its time, and only for the account's newest code. Codes that end in the same millisecond were
+    /// issued together, one for each device of a person: they count as one newest.
     fn code_still_good(&mut self, account_id: AccountId, key: &PublicKey) -> Result<(), WireError> {
         if self.used_enrolment_keys.contains(key.as_bytes()) {
             let account = self.accounts.entry(account_id).or_default();
@@ -325,9 +326,10 @@ impl Plane {
                 "this code was used already: ask the IT admin for a new one, and who used it",
             ));
         }
-        let newest = self.directory.account(&account_id).and_then(|record| record.enrolment_keys.last());
-        match newest {
-            Some(newest) if newest.public_key == *key && newest.expires_at_ms > self.now_ms => Ok(()),
+        let codes = self.directory.account(&account_id).map_or(&[][..], |record| &record.enrolment_keys);
+        let newest_end_ms = codes.last().map(|newest| newest.expires_at_ms);
+        match codes.iter().find(|code| code.public_key == *key) {
+            Some(code) if Some(code.expires_at_ms) == newest_end_ms && code.expires_at_ms > self.now_ms => Ok(()),
             _ => Err(WireError::new(Code::CodeExpired, "this code is too old: ask the IT admin for a new one")),
         }
     }

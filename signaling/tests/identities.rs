@@ -1,6 +1,7 @@
 //! Sessions, enrolment, devices and key packages through the plane.
 mod world;
 
+use wardline_directory::invitation::Invitation;
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
 use wardline_protocol::{Code, DeviceId};
 use wardline_signaling::Input;
@@ -74,6 +75,40 @@ fn a_code_lets_one_device_in_and_a_second_use_is_refused_and_shown() {
     let boris = accounts.accounts.iter().find(|a| a.account_id == invitation.account_id.as_bytes().as_slice()).unwrap();
     assert_eq!((boris.devices, boris.refused_second_uses), (1, 1));
     assert_eq!(chain.certificates.len(), 1);
+}
+
+/// Asks for a first device of a code; `number` makes its key and id.
+fn enrol(world: &mut World, invitation: &Invitation, number: u8) -> Result<Said, wardline_protocol::WireError> {
+    let key = wardline_directory::key::DeviceKey::from_seed([number; 32]);
+    let certificate = wardline_directory::certificate::issue_by_enrolment(
+        &invitation.enrolment_key(),
+        invitation.account_id,
+        DeviceId::from_bytes([number; 16]),
+        key.public(),
+        world.now_ms, // may be back-dated: the node looks at its own clock
+    );
+    let session = world.open_session();
+    let signature = wardline_directory::session::sign_device(&key, &world::nonce(session), &[5; 32]);
+    let chain = Some(wire::DeviceChain { certificates: vec![certificate] });
+    world.ask(session, Ask::Enrol(wire::Enrol { chain, signature: signature.to_vec().into() }))
+}
+
+#[test]
+fn a_new_code_ends_the_older_ones_and_codes_issued_together_are_all_good() {
+    let mut world = World::new();
+    let person = wardline_directory::hospital::Person::internal("late", "late", "");
+    let now_ms = world.now_ms;
+    let lost = world.hospital.add_account(&person, now_ms).unwrap();
+    let mut invite = |expires_at_ms| world.hospital.invite(lost.account_id, expires_at_ms, now_ms).unwrap();
+    let [phone, browser, unused] = [0, 0, 0].map(|_| invite(lost.expires_at_ms + 1));
+    world.publish();
+    assert_eq!(enrol(&mut world, &lost, 50).err().unwrap().code, Code::CodeExpired);
+    assert!(enrol(&mut world, &phone, 51).is_ok() && enrol(&mut world, &browser, 52).is_ok());
+    assert_eq!(enrol(&mut world, &browser, 53).err().unwrap().code, Code::CodeUsed);
+    let later = world.hospital.invite(lost.account_id, lost.expires_at_ms + 2, now_ms).unwrap();
+    world.publish();
+    assert_eq!(enrol(&mut world, &unused, 54).err().unwrap().code, Code::CodeExpired);
+    assert!(enrol(&mut world, &later, 55).is_ok());
 }
 
 #[test]

@@ -92,6 +92,7 @@ impl Hospital {
         let mut command = Command::new(program::path("wardline")?);
         command.args(["serve", "--data"]).arg(folder.join("data").join("node"));
         command.env("WARDLINE_LISTEN__ADDRESS", ready["address"].as_str().context("address in the ready file")?);
+        command.env("WARDLINE_WEB__ADDRESS", "127.0.0.1:0");
         command.env("WARDLINE_OPS__ADDRESS", ops).envs(settings.iter().map(|(key, value)| (key, value)));
         let log = std::fs::OpenOptions::new().append(true).open(folder.join("node.log"))?;
         let program = Program::start(command.stdin(Stdio::null()).stderr(log))?;

@@ -68,6 +68,7 @@ fn serve(folder: &Path, data: &str, address: &str) -> Result<Program> {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("node.log"))?;
     let mut command = Command::new(program::path("wardline")?);
     command.args(["serve", "--data", data]).env("WARDLINE_LISTEN__ADDRESS", address);
+    command.env("WARDLINE_WEB__ADDRESS", "127.0.0.1:0");
     command.env("WARDLINE_OPS__ADDRESS", "127.0.0.1:0").env("WARDLINE_MEDIA__ADDRESS", "127.0.0.1:0");
     Program::start(command.stdin(Stdio::null()).stderr(log))
 }

@@ -14,9 +14,14 @@ use crate::store::{SqliteStore, database_path};
 use crate::transport::door::Door;
 use crate::transport::queue::Queue;
 use crate::transport::{self, Shared, tls};
+use crate::web;
+use crate::web::certificates::{CertificateError, Certificates};
+use crate::web::identity::{Identity, IdentityError};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wardline_directory::key::PublicKey;
@@ -31,6 +36,9 @@ pub const PLANE_QUEUE: usize = 4096;
 /// Orders to the plane itself; who asks waits.
 const CONTROL_QUEUE: usize = 16;
 
+/// How long connections may take to end when the node goes down; their sessions are over by then.
+const CONNECTIONS_END_MAX: Duration = Duration::from_secs(1);
+
 /// Names of the node's own values in the store.
 pub mod meta {
     /// The node's id, 16 bytes.
@@ -43,7 +51,7 @@ pub mod meta {
 
 /// From a session's task to the plane.
 pub(crate) enum FromSession {
-    /// A connection is there.
+    /// A connection is there. `exporter` is what its signature is bound to.
     Opened { session: SessionId, queue: Arc<Queue>, nonce: [u8; 32], exporter: [u8; 32] },
     /// A frame came.
     Frame { session: SessionId, frame: ClientFrame },
@@ -124,6 +132,12 @@ pub enum StartError {
     /// The certificate.
     #[error("the certificate in the data directory cannot be used: {0}")]
     Tls(#[from] rustls::Error),
+    /// The certificate of the page.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The certificates of web sessions.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
     /// The media plane.
     #[error(transparent)]
     Media(#[from] wardline_sfu::StartError),
@@ -139,6 +153,8 @@ pub struct Node;
 pub struct Running {
     /// UDP address of clients.
     pub address: SocketAddr,
+    /// TCP address of the page, if browsers are served.
+    pub web_address: Option<SocketAddr>,
     /// TCP address of monitoring.
     pub ops_address: SocketAddr,
     /// UDP addresses of the media plane.
@@ -152,8 +168,15 @@ pub struct Running {
     plane: JoinHandle<()>,
     accept: JoinHandle<()>,
     ops: JoinHandle<()>,
+    web: Option<Web>,
     sfu: Sfu,
     _lock: Lock,
+}
+
+/// What serves browsers.
+struct Web {
+    page: JoinHandle<()>,
+    renewals: Vec<JoinHandle<()>>,
 }
 
 impl Node {
@@ -186,8 +209,18 @@ impl Node {
 
         let listen_error =
             |source| StartError::Listen { setting: "listen.address", address: config.listen.address, source };
-        let endpoint = transport::endpoint(socket, tls::server_config(dir.tls()?)?).map_err(listen_error)?;
+        let certificates = match config.web.enabled {
+            true => Some(Arc::new(Certificates::open(dir.path(), clock::system_ms())?)),
+            false => None,
+        };
+        let quic = tls::server_config(dir.tls()?, certificates.clone())?;
+        let endpoint = transport::endpoint(socket, quic).map_err(listen_error)?;
         let address = endpoint.local_addr().map_err(listen_error)?;
+        let page = match certificates {
+            Some(certificates) => Some(Page::open(&config.web, &dir, certificates)?),
+            None => None,
+        };
+        let web_address = page.as_ref().map(|page| page.listener.address()).transpose().map_err(listen_error)?;
         let ops_listener = ops::bind(config.ops.address).await.map_err(|source| StartError::Listen {
             setting: "ops.address",
             address: config.ops.address,
@@ -208,13 +241,16 @@ impl Node {
             readiness: readiness_in,
         };
         let plane = supervisor.start(store).await?;
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             plane: sessions_in,
             readiness: readiness.clone(),
             metrics: metrics.clone(),
             door: Door::new(config.listen.clone()),
-        };
-        let accept = tokio::spawn(transport::accept(endpoint.clone(), Arc::new(shared)));
+            allowed: web::origin::Allowed::new(&config.web.origins),
+            sessions: AtomicU64::new(0),
+        });
+        let accept = tokio::spawn(transport::accept(endpoint.clone(), shared.clone()));
+        let web = page.map(|page| page.serve(address, shared));
         let ops = tokio::spawn(ops::serve(
             ops_listener,
             ops::State {
@@ -225,9 +261,11 @@ impl Node {
             },
         ));
         let media_addresses = sfu.local_addresses();
-        tracing::info!(%address, ops = %ops_address, media = ?media_addresses, "the node serves");
+        let page = web_address.map(tracing::field::display);
+        tracing::info!(%address, page, ops = %ops_address, media = ?media_addresses, "the node serves");
         Ok(Running {
             address,
+            web_address,
             ops_address,
             media_addresses,
             metrics,
@@ -238,9 +276,38 @@ impl Node {
             plane,
             accept,
             ops,
+            web,
             sfu,
             _lock: lock,
         })
+    }
+}
+
+/// What serves browsers, before it does.
+struct Page {
+    listener: web::Listener,
+    identity: Option<Arc<Identity>>,
+    certificates: Arc<Certificates>,
+}
+
+impl Page {
+    fn open(settings: &crate::config::Web, dir: &DataDir, certificates: Arc<Certificates>) -> Result<Self, StartError> {
+        let identity = match settings.plain_http {
+            true => None,
+            false => Some(Arc::new(Identity::open(settings, dir.tls()?)?)),
+        };
+        let listener = web::bind(settings, identity.clone()).map_err(|source| StartError::Listen {
+            setting: "web.address",
+            address: settings.address,
+            source,
+        })?;
+        Ok(Self { listener, identity, certificates })
+    }
+
+    fn serve(self, quic: SocketAddr, shared: Arc<Shared>) -> Web {
+        let mut renewals = vec![tokio::spawn(self.certificates.clone().keep_renewed())];
+        renewals.extend(self.identity.map(|identity| tokio::spawn(identity.keep_fresh())));
+        Web { page: tokio::spawn(self.listener.serve(quic, self.certificates, shared)), renewals }
     }
 }
 
@@ -286,8 +353,15 @@ impl Running {
         }
         self.ops.abort();
         self.endpoint.close(transport::close_code(Code::ShuttingDown), b"the node is restarting");
-        if tokio::time::timeout(std::time::Duration::from_secs(1), self.endpoint.wait_idle()).await.is_err() {
+        if tokio::time::timeout(CONNECTIONS_END_MAX, self.endpoint.wait_idle()).await.is_err() {
             tracing::debug!("some connections did not end in time");
+        }
+        if let Some(mut web) = self.web {
+            web.renewals.iter().for_each(JoinHandle::abort);
+            if tokio::time::timeout(web::FAREWELL_WAIT + CONNECTIONS_END_MAX, &mut web.page).await.is_err() {
+                tracing::debug!("the page's server did not end in time");
+                web.page.abort();
+            }
         }
         self.accept.abort();
         let sfu = self.sfu;

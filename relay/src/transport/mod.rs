@@ -1,20 +1,30 @@
-//! The QUIC side: one endpoint, one task per connection, frames in and out. What frames mean is the plane's business.
+//! The roads of sessions: native QUIC and WebTransport on one UDP port, WebSocket behind `crate::web`. One task a connection, frames in and
+//! out. What frames mean is the plane's business.
 pub mod door;
+pub(crate) mod pulse;
 pub mod queue;
-mod session;
+mod quic;
+pub(crate) mod road;
+pub(crate) mod session;
 pub mod tls;
+pub mod websocket;
+mod webtransport;
 
 pub use session::{CONTROL_STREAM_WAIT, GOODBYE_WAIT, UNAUTHENTICATED_MAX};
+pub use webtransport::HANDSHAKE_WAIT;
 
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, RoadLabel};
 use crate::node::{FromSession, Readiness};
-use door::Door;
+use crate::web::origin;
+use door::{Door, Ticket};
+use quinn::crypto::rustls::HandshakeData;
 use quinn::{Endpoint, EndpointConfig, TokioRuntime, VarInt};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
-use wardline_protocol::{Code, WireError};
+use wardline_protocol::{Code, EXPORTER_LABEL, WireError};
 use wardline_signaling::SessionId;
 
 /// What every connection's task needs.
@@ -23,6 +33,15 @@ pub(crate) struct Shared {
     pub readiness: watch::Receiver<Readiness>,
     pub metrics: Arc<Metrics>,
     pub door: Arc<Door>,
+    pub allowed: origin::Allowed,
+    pub sessions: AtomicU64,
+}
+
+impl Shared {
+    /// A number that no session of this process had.
+    fn next_session(&self) -> SessionId {
+        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed) + 1)
+    }
 }
 
 /// Binds the UDP socket of the listener.
@@ -37,7 +56,6 @@ pub fn endpoint(socket: UdpSocket, config: quinn::ServerConfig) -> io::Result<En
 
 /// Accepts connections until the endpoint is closed.
 pub(crate) async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
-    let mut session = 0;
     while let Some(incoming) = endpoint.accept().await {
         if shared.door.wants_proof() && incoming.may_retry() && !incoming.remote_address_validated() {
             shared.metrics.connection_refused("retry");
@@ -54,20 +72,44 @@ pub(crate) async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
                 continue;
             }
         };
-        session += 1;
-        let session = SessionId(session);
         let shared = shared.clone();
         tokio::spawn(async move {
-            shared.metrics.connections(shared.door.open());
             match incoming.await {
-                Ok(connection) => session::serve(connection, session, ticket, &shared).await,
+                Ok(connection) if is_native(&connection) => native(connection, ticket, &shared).await,
+                Ok(connection) => web(connection, ticket, &shared).await,
                 Err(_) => {
                     drop(ticket);
                     shared.metrics.connection_refused("handshake");
                 }
             }
-            shared.metrics.connections(shared.door.open());
         });
+    }
+}
+
+/// Whether the client speaks frames directly; the only other protocol that the listener negotiates is HTTP/3.
+fn is_native(connection: &quinn::Connection) -> bool {
+    let data = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+    data.is_some_and(|data| data.protocol.as_deref() == Some(wardline_protocol::ALPN))
+}
+
+async fn native(connection: quinn::Connection, ticket: Ticket, shared: &Shared) {
+    let _counted = shared.metrics.connection(RoadLabel::Quic);
+    let mut exporter = [0; 32];
+    if connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").is_err() {
+        return close(&connection, &WireError::new(Code::Internal, "no TLS exporter"));
+    }
+    session::serve(quic::Quic(connection), exporter, ticket, shared).await;
+}
+
+async fn web(connection: quinn::Connection, ticket: Ticket, shared: &Shared) {
+    let _counted = shared.metrics.connection(RoadLabel::WebTransport);
+    match webtransport::accept(connection.clone(), &shared.allowed).await {
+        Ok((road, binding)) => session::serve(road, binding, ticket, shared).await,
+        Err(refused) => {
+            drop(ticket);
+            shared.metrics.connection_refused(refused);
+            connection.close(VarInt::from_u32(0), b"");
+        }
     }
 }
 
@@ -77,6 +119,6 @@ pub fn close_code(code: Code) -> VarInt {
 }
 
 /// Closes a connection for a reason that the other side can read.
-pub(crate) fn close(connection: &quinn::Connection, error: &WireError) {
+fn close(connection: &quinn::Connection, error: &WireError) {
     connection.close(close_code(error.code), error.message.as_bytes());
 }

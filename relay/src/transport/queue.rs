@@ -126,6 +126,11 @@ impl Queue {
         self.in_flight.close();
     }
 
+    /// Whether [`Queue::close`] was called.
+    pub fn is_closing(&self) -> bool {
+        self.state().closing.is_some()
+    }
+
     /// Waits until [`Queue::close`] was called; why. One task at a time may wait.
     pub async fn closed(&self) -> WireError {
         loop {

@@ -1,14 +1,14 @@
-//! One connection: its control stream's frames go to the plane, its queue's frames go out, and it ends in order.
+//! One session on any road: its control stream's frames go to the plane, its queue's frames go out, and it ends in order.
+use super::Shared;
 use super::door::Ticket;
 use super::queue::Queue;
-use super::{Shared, close};
+use super::road::{Inlet, Outlet, Road};
 use crate::node::{FromSession, Readiness};
 use prost::Message;
-use quinn::{Connection, RecvStream, SendStream};
 use std::sync::Arc;
 use std::time::Duration;
 use wardline_protocol::wire::{ClientFrame, Goodbye, Response, ServerFrame, response, server_frame::Body};
-use wardline_protocol::{Code, EXPORTER_LABEL, WireError, frame, limit};
+use wardline_protocol::{Code, WireError, frame, limit};
 use wardline_signaling::{Class, SessionId};
 
 /// How long a new connection may take to open its control stream.
@@ -20,75 +20,62 @@ pub const UNAUTHENTICATED_MAX: Duration = Duration::from_secs(330);
 /// How long the last frames and the goodbye may take, so that a revoked session is over within a second.
 pub const GOODBYE_WAIT: Duration = Duration::from_millis(800);
 
-/// Bytes handed to QUIC at once.
+/// Bytes handed to the road at once.
 const WRITE_BYTES: usize = 256 * 1024;
 
-/// Bytes taken from QUIC at once.
-const READ_BYTES: usize = 64 * 1024;
-
-/// Runs a session to its end.
-pub(super) async fn serve(connection: Connection, session: SessionId, ticket: Ticket, shared: &Shared) {
+/// Runs a session to its end. `exporter` is what its signature is bound to: the TLS exporter, or `web_binding` of the page's origin.
+pub(crate) async fn serve<R: Road>(mut road: R, exporter: [u8; 32], ticket: Ticket, shared: &Shared) {
     if *shared.readiness.borrow() != Readiness::Ready {
         shared.metrics.connection_refused("not_ready");
-        close(&connection, &shared.readiness.borrow().refusal());
-        return;
+        let refusal = shared.readiness.borrow().refusal();
+        return road.close(&refusal).await;
     }
-    let mut exporter = [0; 32];
-    if connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").is_err() {
-        close(&connection, &WireError::new(Code::Internal, "no TLS exporter"));
-        return;
-    }
+    let session = shared.next_session();
     let queue = Arc::new(Queue::default());
     let nonce = crate::random::<32>();
     let opened = FromSession::Opened { session, queue: queue.clone(), nonce, exporter };
     if shared.plane.send(opened).await.is_err() {
-        close(&connection, &Readiness::ShuttingDown.refusal());
-        return;
+        return road.close(&Readiness::ShuttingDown.refusal()).await;
     }
-    let reason = converse(&connection, session, &queue, ticket, shared).await;
+    let reason = converse(&mut road, session, &queue, ticket, shared).await;
     // A plane that is gone has forgotten the session already.
     if shared.plane.send(FromSession::Closed { session }).await.is_err() {
         tracing::debug!(session = session.0, "closed after the plane");
     }
-    close(&connection, &reason);
     tracing::debug!(session = session.0, code = reason.code.number(), "session closed");
+    road.close(&reason).await;
 }
 
 /// Frames in and out until one side ends it; the reason is for the close of the connection.
-async fn converse(
-    connection: &Connection,
+async fn converse<R: Road>(
+    road: &mut R,
     session: SessionId,
     queue: &Queue,
     mut ticket: Ticket,
     shared: &Shared,
 ) -> WireError {
-    let (send, receive) = match tokio::time::timeout(CONTROL_STREAM_WAIT, connection.accept_bi()).await {
+    let (inlet, outlet) = match tokio::time::timeout(CONTROL_STREAM_WAIT, road.control()).await {
         Ok(Ok(streams)) => streams,
         Ok(Err(_)) => return left(),
         Err(_) => return WireError::new(Code::OutOfOrder, "open the control stream first"),
     };
-    let mut write = std::pin::pin!(write_frames(send, session, queue, shared));
-    let mut read = std::pin::pin!(read_frames(receive, session, queue, shared));
+    let mut write = std::pin::pin!(write_frames(outlet, session, queue, shared));
+    let mut read = std::pin::pin!(read_to_the_end(inlet, session, queue, shared));
     let mut sign_in_overdue = std::pin::pin!(tokio::time::sleep(UNAUTHENTICATED_MAX));
     let mut goodbye_overdue = std::pin::pin!(async {
         let reason = queue.closed().await;
         tokio::time::sleep(GOODBYE_WAIT).await;
         reason
     });
-    let (mut reading, mut signing_in) = (true, true);
+    let mut plane_gone = std::pin::pin!(shared.plane.closed());
+    let (mut reading, mut signing_in, mut plane) = (true, true, true);
     loop {
         tokio::select! {
             reason = &mut write => return reason,
-            ended = &mut read, if reading => {
+            () = &mut read, if reading => {
                 reading = false;
-                match ended {
-                    ReadEnd::Left => return left(),
-                    ReadEnd::Closing => {}
-                    ReadEnd::Refused { request_id, error } => {
-                        shared.metrics.frame_refused(error.code.number());
-                        tracing::info!(session = session.0, code = error.code.number(), "frame refused");
-                        refuse(queue, request_id, error);
-                    }
+                if !queue.is_closing() {
+                    return left();
                 }
             }
             () = queue.authenticated(), if signing_in => {
@@ -98,6 +85,10 @@ async fn converse(
             () = &mut sign_in_overdue, if signing_in => {
                 signing_in = false;
                 queue.close(WireError::new(Code::OutOfOrder, "this session has not signed in: reconnect"));
+            }
+            () = &mut plane_gone, if plane => {
+                plane = false;
+                queue.close(Readiness::ShuttingDown.refusal());
             }
             reason = &mut goodbye_overdue => return reason,
         }
@@ -114,13 +105,28 @@ enum ReadEnd {
     Refused { request_id: Option<u64>, error: WireError },
 }
 
-async fn read_frames(mut receive: RecvStream, session: SessionId, queue: &Queue, shared: &Shared) -> ReadEnd {
+/// Reads until the client has left. When the node ends the session, what still comes is thrown away: the client's answer to the goodbye is
+/// behind it.
+async fn read_to_the_end(mut inlet: impl Inlet, session: SessionId, queue: &Queue, shared: &Shared) {
+    match read_frames(&mut inlet, session, queue, shared).await {
+        ReadEnd::Left => return,
+        ReadEnd::Closing => {}
+        ReadEnd::Refused { request_id, error } => {
+            shared.metrics.frame_refused(error.code.number());
+            tracing::info!(session = session.0, code = error.code.number(), "frame refused");
+            refuse(queue, request_id, error);
+        }
+    }
+    while inlet.read().await.is_some() {}
+}
+
+async fn read_frames(inlet: &mut impl Inlet, session: SessionId, queue: &Queue, shared: &Shared) -> ReadEnd {
     let mut decoder = frame::Decoder::new(limit::UNAUTHENTICATED_FRAME_BYTES_MAX);
     loop {
-        let Ok(Some(chunk)) = receive.read_chunk(READ_BYTES, true).await else {
+        let Some(bytes) = inlet.read().await else {
             return ReadEnd::Left;
         };
-        decoder.push(&chunk.bytes);
+        decoder.push(&bytes);
         loop {
             if queue.is_authenticated() {
                 decoder.set_limit(limit::FRAME_BYTES_MAX);
@@ -148,12 +154,16 @@ async fn read_frames(mut receive: RecvStream, session: SessionId, queue: &Queue,
     }
 }
 
-async fn write_frames(mut send: SendStream, session: SessionId, queue: &Queue, shared: &Shared) -> WireError {
+async fn write_frames(mut outlet: impl Outlet, session: SessionId, queue: &Queue, shared: &Shared) -> WireError {
     let (mut frames, mut chunks) = (Vec::new(), Vec::new());
     loop {
         frames.clear();
         chunks.clear();
-        let batch = queue.next(WRITE_BYTES, &mut frames).await;
+        let batch = tokio::select! {
+            biased;
+            _gone = outlet.quiet() => return left(),
+            batch = queue.next(WRITE_BYTES, &mut frames) => batch,
+        };
         for frame in &frames {
             match frame::encode(frame, limit::FRAME_BYTES_MAX) {
                 Ok(bytes) => chunks.push(bytes),
@@ -168,16 +178,13 @@ async fn write_frames(mut send: SendStream, session: SessionId, queue: &Queue, s
         {
             chunks.push(bytes);
         }
-        if send.write_all_chunks(&mut chunks).await.is_err() {
+        if outlet.write(&mut chunks).await.is_err() {
             return left();
         }
         queue.sent(&frames);
         if let Some(reason) = batch.closing {
-            // The close of the connection throws away what has not arrived, so the goodbye is waited for; bounded by the caller.
-            if send.finish().is_ok() && send.stopped().await.is_err() {
-                return left();
-            }
-            return reason;
+            // Bounded by the caller.
+            return if outlet.finish(&reason).await.is_ok() { reason } else { left() };
         }
         if batch.drained && shared.plane.send(FromSession::Drained { session }).await.is_err() {
             return Readiness::ShuttingDown.refusal();

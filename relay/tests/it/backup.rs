@@ -76,7 +76,7 @@ async fn a_restored_node_knows_its_devices_and_shows_that_it_was_restored() {
     let file = dir.path().join("backup");
     backup(&dir.path().join("node"), &file).await.unwrap();
     let old = challenge(&mut Client::connect(&ready).await).await;
-    client.connection.close(0u32.into(), b"");
+    client.line.leave().await;
     running.shutdown().await;
 
     std::fs::create_dir(again.path().join("hospital")).unwrap();

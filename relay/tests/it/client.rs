@@ -1,12 +1,9 @@
 //! A bare client of the wire: frames in and out, no engine behind it.
-use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls13_signature};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use sha2::{Digest, Sha256};
+use crate::line::Line;
+use bytes::Bytes;
+use quinn::ConnectionError;
+use rustls::crypto::CryptoProvider;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 use wardline_directory::certificate::issue_by_enrolment;
 use wardline_directory::key::{DeviceKey, EnrolmentKey};
@@ -17,7 +14,7 @@ use wardline_protocol::wire::server_frame::Body as Push;
 use wardline_protocol::wire::{
     Authenticate, ClientFrame, DeviceChain, Enrol, Hello, ServerFrame, response::Result as Answer,
 };
-use wardline_protocol::{AccountId, Code, DeviceId, EXPORTER_LABEL, frame, limit};
+use wardline_protocol::{AccountId, Code, DeviceId, frame, limit};
 use wardline_relay::dev;
 use wardline_relay::node::Running;
 use wardline_relay::node::clock::system_ms;
@@ -27,13 +24,12 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection with its control stream.
 pub struct Client {
-    pub connection: Connection,
-    send: SendStream,
-    receive: RecvStream,
+    pub line: Line,
+    /// What signatures are bound to.
+    pub binding: [u8; 32],
     decoder: frame::Decoder,
     next_request: u64,
     nonce: Vec<u8>,
-    endpoint: Endpoint,
 }
 
 /// A device that was enrolled.
@@ -42,11 +38,15 @@ pub struct Device {
     pub key: DeviceKey,
 }
 
+/// What the demo hospital in `dir` is started with.
+pub fn options(dir: &std::path::Path) -> dev::Options {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    dev::Options { dir: dir.to_owned(), listen: any, web: any, ops: any, ready_file: None }
+}
+
 /// Starts the demo hospital's node in `dir`.
 pub async fn node(dir: &std::path::Path) -> (Running, dev::Ready) {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let options = dev::Options { dir: dir.to_owned(), listen: any, ops: any, ready_file: None };
-    dev::start(&options).await.unwrap()
+    dev::start(&options(dir)).await.unwrap()
 }
 
 impl Device {
@@ -57,6 +57,13 @@ impl Device {
 }
 
 impl Client {
+    /// A client on a connection, whose page is of `origin` if it is a browser's.
+    pub fn on(line: Line, origin: &str) -> Self {
+        let binding = line.binding(origin);
+        let decoder = frame::Decoder::new(limit::FRAME_BYTES_MAX);
+        Self { line, binding, decoder, next_request: 1, nonce: Vec::new() }
+    }
+
     pub async fn connect(ready: &dev::Ready) -> Self {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         Self::try_connect(ready, provider, wardline_protocol::ALPN).await.unwrap()
@@ -67,40 +74,34 @@ impl Client {
         provider: CryptoProvider,
         alpn: &[u8],
     ) -> Result<Self, ConnectionError> {
-        let link = ready.enrolment.values().next().unwrap();
-        let pin = parse_enrolment(link).unwrap().certificate_sha256.to_vec();
-        let provider = Arc::new(provider);
-        let mut tls = rustls::ClientConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned { pin, provider }))
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![alpn.to_vec()];
-        let mut endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        endpoint.set_default_client_config(ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap())));
-        let connection = endpoint.connect(ready.address, "wardline.invalid").unwrap().await?;
-        let (send, receive) = connection.open_bi().await?;
-        let decoder = frame::Decoder::new(limit::FRAME_BYTES_MAX);
-        Ok(Self { connection, send, receive, decoder, next_request: 1, nonce: Vec::new(), endpoint })
+        Ok(Self::on(Line::quic(ready, provider, alpn).await?, ""))
     }
 
     /// Connects and says hello.
     pub async fn greeted(ready: &dev::Ready) -> Self {
-        let mut client = Self::connect(ready).await;
+        Self::connect(ready).await.greet().await
+    }
+
+    /// Says hello.
+    pub async fn greet(mut self) -> Self {
         let hello = Hello { protocol_version: 1, client: "test".into() };
-        let Answer::Challenge(challenge) = client.request(Request::Hello(hello)).await else { panic!("no challenge") };
-        client.nonce = challenge.nonce.to_vec();
-        client
+        let Answer::Challenge(challenge) = self.request(Request::Hello(hello)).await else { panic!("no challenge") };
+        self.nonce = challenge.nonce.to_vec();
+        self
     }
 
     /// The client's own UDP port.
     pub fn local_port(&self) -> u16 {
-        self.endpoint.local_addr().unwrap().port()
+        self.line.local_port()
+    }
+
+    /// What the node's challenge was.
+    pub fn nonce(&self) -> &[u8] {
+        &self.nonce
     }
 
     pub async fn send_raw(&mut self, bytes: &[u8]) {
-        self.send.write_all(bytes).await.unwrap();
+        self.line.send(Bytes::copy_from_slice(bytes)).await;
     }
 
     /// Sends a request and returns its number.
@@ -109,7 +110,7 @@ impl Client {
         self.next_request += 1;
         let frame = ClientFrame { request_id, body: Some(body) };
         let bytes = frame::encode(&frame, limit::FRAME_BYTES_MAX).unwrap();
-        self.send.write_all(&bytes).await.unwrap();
+        self.line.send(bytes).await;
         request_id
     }
 
@@ -132,8 +133,8 @@ impl Client {
                 if let Some(frame) = self.decoder.next_message::<ServerFrame>().unwrap() {
                     return frame.body;
                 }
-                let chunk = self.receive.read_chunk(64 * 1024, true).await.ok()??;
-                self.decoder.push(&chunk.bytes);
+                let bytes = self.line.receive().await?;
+                self.decoder.push(&bytes);
             }
         })
         .await
@@ -154,15 +155,8 @@ impl Client {
                 _ => {}
             }
         }
-        let closed = tokio::time::timeout(PATIENCE, self.connection.closed()).await.expect("not closed");
-        let ConnectionError::ApplicationClosed(close) = closed else { panic!("closed otherwise: {closed}") };
-        (goodbye, close.error_code.into_inner(), errors)
-    }
-
-    fn exporter(&self) -> [u8; 32] {
-        let mut exporter = [0; 32];
-        self.connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").unwrap();
-        exporter
+        let close_code = tokio::time::timeout(PATIENCE, self.line.closed()).await.expect("not closed");
+        (goodbye, close_code, errors)
     }
 
     /// A new device and what it sends to be enrolled.
@@ -173,7 +167,7 @@ impl Client {
         let key = DeviceKey::generate().unwrap();
         let id = DeviceId::from_bytes(rand::random());
         let certificate = issue_by_enrolment(&enrolment, account, id, key.public(), system_ms());
-        let signature = sign_device(&key, &self.nonce, &self.exporter()).to_vec().into();
+        let signature = sign_device(&key, &self.nonce, &self.binding).to_vec().into();
         let chain = Some(DeviceChain { certificates: vec![certificate] });
         (Device { id, key }, Request::Enrol(Enrol { chain, signature }))
     }
@@ -187,7 +181,7 @@ impl Client {
 
     /// What `authenticate` sends.
     pub fn proof(&self, device: &Device) -> Request {
-        let signature = sign_device(&device.key, &self.nonce, &self.exporter()).to_vec().into();
+        let signature = sign_device(&device.key, &self.nonce, &self.binding).to_vec().into();
         Request::Authenticate(Authenticate { device_id: device.id.to_bytes(), signature })
     }
 
@@ -205,49 +199,4 @@ pub async fn signed_in(ready: &dev::Ready, handle: &str) -> (Client, Device) {
     assert!(matches!(answer, Answer::Enrolled(_)), "{answer:?}");
     assert!(matches!(client.authenticate(&device).await, Answer::Authenticated(_)));
     (client, device)
-}
-
-#[derive(Debug)]
-struct Pinned {
-    pin: Vec<u8>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if Sha256::digest(end_entity).as_slice() == self.pin {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(rustls::Error::General("another certificate".into()))
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("TLS 1.3 only".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

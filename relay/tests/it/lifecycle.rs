@@ -1,6 +1,5 @@
 //! Start, restart, end.
-use crate::client::{Client, node, signed_in};
-use std::net::{Ipv4Addr, SocketAddr};
+use crate::client::{Client, node, options, signed_in};
 use wardline_protocol::Code;
 use wardline_protocol::wire::client_frame::Body as Request;
 use wardline_protocol::wire::{FetchStatements, response::Result as Answer};
@@ -30,8 +29,8 @@ async fn a_restart_keeps_all_and_sessions_are_told() {
         panic!("no statements")
     };
     assert_eq!(statements.statements.len() as u64, authenticated.directory_version);
-    // One operational key, then twice: node and five accounts; three groups and their members once.
-    assert_eq!(authenticated.directory_version, 1 + 2 * (1 + 5) + 3 * 2);
+    // One operational key, then twice: node and five accounts with two codes each; three groups and their members once.
+    assert_eq!(authenticated.directory_version, 1 + 2 * (1 + 2 * 5) + 3 * 2);
     let mut second = Client::greeted(&ready).await;
     let (_, answer) = second.enrol(&used).await;
     assert!(matches!(answer, Answer::Error(error) if Code::from_number(error.code) == Code::CodeUsed));
@@ -42,8 +41,7 @@ async fn a_restart_keeps_all_and_sessions_are_told() {
 async fn two_nodes_never_share_a_data_directory() {
     let dir = tempfile::tempdir().unwrap();
     let (running, _) = node(dir.path()).await;
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let options = dev::Options { dir: dir.path().to_owned(), listen: any, ops: any, ready_file: None };
+    let options = options(dir.path());
     let refused = dev::start(&options).await.err().unwrap().to_string();
     assert!(refused.contains("another wardline runs"), "{refused}");
     let second = Node::start(&dev::config(&options)).await.err().unwrap();
@@ -54,9 +52,7 @@ async fn two_nodes_never_share_a_data_directory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_said_with_the_setting() {
     let dir = tempfile::tempdir().unwrap();
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let options =
-        dev::Options { dir: dir.path().to_owned(), listen: any, ops: any, ready_file: Some(dir.path().join("ready")) };
+    let options = dev::Options { ready_file: Some(dir.path().join("ready")), ..options(dir.path()) };
     let missing = Node::start(&dev::config(&options)).await.err().unwrap();
     assert!(missing.to_string().contains("wardline init"), "{missing}");
 

@@ -1,4 +1,4 @@
-//! The node's shell against real SQLite files and real QUIC on loopback.
+//! The node's shell against real SQLite files and real connections on loopback.
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
@@ -10,6 +10,8 @@ mod group_commit;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod line;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod program;
@@ -17,3 +19,7 @@ mod program;
 mod reference;
 #[cfg(test)]
 mod storage_failure;
+#[cfg(test)]
+mod web_page;
+#[cfg(test)]
+mod web_sessions;

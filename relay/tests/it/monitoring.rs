@@ -33,7 +33,7 @@ async fn the_metrics_follow_a_session() {
     let (client, _) = signed_in(&ready, "boris").await;
     let (_, during) = get(ready.ops, "/metrics").await;
     assert_eq!(value(&during, "wardline_sessions"), 1.0);
-    assert_eq!(value(&during, "wardline_connections"), 1.0);
+    assert_eq!(value(&during, "wardline_connections{road=\"quic\"}"), 1.0);
     assert_eq!(value(&during, "wardline_accounts_online"), 1.0);
     assert_eq!(value(&during, "wardline_devices"), 1.0);
     assert!(value(&during, "wardline_frames_received_total") >= 3.0);

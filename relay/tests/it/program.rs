@@ -63,6 +63,8 @@ async fn ready(file: &Path) -> Ready {
         media: serde_json::from_value(json["media"].clone()).unwrap(),
         root: serde_json::from_value(json["root"].clone()).unwrap(),
         enrolment,
+        web: serde_json::from_value(json["web"].clone()).unwrap(),
+        web_enrolment: serde_json::from_value(json["web_enrolment"].clone()).unwrap(),
     }
 }
 
@@ -118,7 +120,7 @@ async fn a_node_is_made_and_serves_and_mistakes_are_explained() {
     assert!(!run(&["init", "--data", &data, "--root", &root]).status.success());
 
     let config = format!(
-        "data_dir = '{data}'\n[listen]\naddress = '127.0.0.1:0'\n[ops]\naddress = '127.0.0.1:0'\n[media]\naddress = '127.0.0.1:0'\n"
+        "data_dir = '{data}'\n[listen]\naddress = '127.0.0.1:0'\n[ops]\naddress = '127.0.0.1:0'\n[media]\naddress = '127.0.0.1:0'\n[web]\naddress = '127.0.0.1:0'\n"
     );
     std::fs::write(path("wardline.toml"), &config).unwrap();
     std::fs::write(path("typo.toml"), format!("{config}advertize = []\n")).unwrap();

@@ -54,7 +54,7 @@ impl Line {
     /// `origin` is the page's.
     pub fn new(purpose: Purpose, origin: &str) -> Self {
         let decoder = frame::Decoder::new(limit::FRAME_BYTES_MAX);
-        Self { purpose, binding: session::origin_binding(origin), decoder, stage: Stage::Closed, request_id: 0 }
+        Self { purpose, binding: session::web_binding(origin), decoder, stage: Stage::Closed, request_id: 0 }
     }
 
     /// A new connection is there. Gives the first bytes.
