@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use wardline_directory::key::DeviceKey;
 use wardline_protocol::wire::ServerFrame;
-use wardline_protocol::{Incarnation, WireError};
+use wardline_protocol::Incarnation;
 
 /// First and longest wait between two attempts to connect.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));

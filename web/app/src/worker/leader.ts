@@ -36,6 +36,8 @@ export class Leader {
   private wake: ReturnType<typeof setTimeout> | undefined;
   private linkTimeout: ReturnType<typeof setTimeout> | undefined;
   private performing = false;
+  /** An input came since the engine was last drained. */
+  private more = false;
   private readonly waiting = new Map<number, Waiting>();
   private nextToken = 1;
   private counters: Record<string, number> = {};
@@ -269,17 +271,19 @@ export class Leader {
 
   // ---- outputs ----
 
+  /** Drains the engine. Called after every input; one at a time performs, and goes on until nothing is left of what came meanwhile. */
   private perform(): void {
+    this.more = true;
     if (this.performing) return;
     this.performing = true;
     void (async () => {
       try {
-        for (;;) {
-          const output = (this.link?.poll() ?? this.device?.poll()) as Output | undefined;
-          if (output === undefined) break;
-          await this.output(output);
+        while (this.more) {
+          this.more = false;
+          for (let output = this.poll(); output !== undefined; output = this.poll()) await this.output(output);
+          await this.refreshTouched();
+          this.show();
         }
-        await this.refreshTouched();
       } catch (error) {
         // Going on would send what a crash could not repeat.
         this.over = true;
@@ -290,6 +294,10 @@ export class Leader {
         this.show();
       }
     })();
+  }
+
+  private poll(): Output | undefined {
+    return (this.link?.poll() ?? this.device?.poll()) as Output | undefined;
   }
 
   private async output(output: Output): Promise<void> {

@@ -1,5 +1,5 @@
 // A network that blocks UDP: no datagram reaches the node, so the page falls back to WebSocket by itself and says so.
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Hospital } from "./hospital";
 import { Person } from "./person";
 
@@ -8,6 +8,7 @@ let hospital: Hospital;
 beforeAll(async () => {
   hospital = await Hospital.open();
 });
+afterEach(({ task }) => (task.result?.state === "fail" ? hospital.photograph(task.name) : undefined));
 afterAll(() => hospital?.close());
 
 test("chat works over WebSocket, and the connection details say why", async () => {

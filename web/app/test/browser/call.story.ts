@@ -1,7 +1,7 @@
 // Two people call each other from their browsers, each a process with a tone of its own for a microphone.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Hospital } from "./hospital";
 import { Person, keepConnections } from "./person";
 
@@ -48,6 +48,7 @@ beforeAll(async () => {
   await boris.open("Dr. Anna Meier");
   await boris.message("Ich rufe an").waitFor();
 });
+afterEach(({ task }) => (task.result?.state === "fail" ? hospital.photograph(task.name) : undefined));
 afterAll(() => hospital?.close());
 
 test("each hears the other's tone, and the call is written down", async () => {

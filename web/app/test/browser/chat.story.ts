@@ -1,5 +1,5 @@
 // Anna and Boris chat in their browsers; Carla uses the native client.
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Hospital, until } from "./hospital";
 import { Person } from "./person";
 
@@ -13,6 +13,7 @@ beforeAll(async () => {
   anna = new Person(await hospital.signIn(a, "anna"));
   boris = new Person(await hospital.signIn(b, "boris"));
 });
+afterEach(({ task }) => (task.result?.state === "fail" ? hospital.photograph(task.name) : undefined));
 afterAll(() => hospital?.close());
 
 test("the sign-in link's secret is gone from the address", () => {

@@ -24,6 +24,8 @@ export interface Ready {
 }
 
 export class Hospital {
+  /** Where the page is. */
+  readonly page: string;
   private readonly contexts: BrowserContext[] = [];
   private readonly children: ChildProcess[] = [];
 
@@ -33,6 +35,7 @@ export class Hospital {
     node: ChildProcess,
   ) {
     this.children.push(node);
+    this.page = new URL(Object.values(ready.web_enrolment)[0] ?? ready.web).origin;
   }
 
   static async open(): Promise<Hospital> {
@@ -84,6 +87,14 @@ export class Hospital {
     const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
     if (code !== 0) throw new Error(`wardline-client ${args[0]} ended with ${code}: ${errors}${output}`);
     return output.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** What every page shows now, into the folder WARDLINE_TEST_PICTURES, when it is set. */
+  async photograph(name: string): Promise<void> {
+    const folder = process.env.WARDLINE_TEST_PICTURES;
+    if (!folder) return;
+    const pages = this.contexts.flatMap((context) => context.pages());
+    await Promise.all(pages.map((page, i) => page.screenshot({ path: join(folder, `${name}-${i}.png`) })));
   }
 
   async close(): Promise<void> {

@@ -9,22 +9,22 @@ export class Person {
     await this.page.getByRole("button", { name: "New conversation" }).first().click();
     await this.page.getByRole("menuitem", { name: "New conversation" }).click();
     await this.page.getByRole("button", { name }).first().click();
-    await this.composer().waitFor();
+    await this.composer(name).waitFor();
   }
 
   /** Opens a conversation of the list. */
   async open(name: string): Promise<void> {
     await this.row(name).click();
-    await this.composer().waitFor();
+    await this.composer(name).waitFor();
   }
 
   row(name: string): Locator {
-    return this.page.getByRole("navigation").or(this.page.getByRole("main")).or(this.page.locator("body")).first()
-      .getByRole("button", { name: new RegExp(name) }).first();
+    return this.page.getByRole("button", { name: new RegExp(name) }).first();
   }
 
-  composer(): Locator {
-    return this.page.getByRole("textbox", { name: /message/i }).last();
+  /** Where the message to them is written; without a name, to whoever is on the screen. */
+  composer(name = ""): Locator {
+    return this.page.getByRole("textbox", { name: `Message to ${name}` });
   }
 
   async write(text: string): Promise<void> {

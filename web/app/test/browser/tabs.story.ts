@@ -1,5 +1,5 @@
 // One browser profile with two tabs has one device.
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Hospital } from "./hospital";
 import { Person } from "./person";
 
@@ -9,6 +9,7 @@ let hospital: Hospital;
 beforeAll(async () => {
   hospital = await Hospital.open();
 });
+afterEach(({ task }) => (task.result?.state === "fail" ? hospital.photograph(task.name) : undefined));
 afterAll(() => hospital?.close());
 
 test("two tabs that send at once lose nothing, and nothing is undecryptable", async () => {
@@ -17,7 +18,7 @@ test("two tabs that send at once lose nothing, and nothing is undecryptable", as
   await hospital.native("boris", "enrol", hospital.ready.enrolment["boris"] ?? "");
   const listening = hospital.native("boris", "chat", "listen", "--count", String(2 * EACH), "--for", "50");
   const other = new Person(await context.newPage());
-  await other.page.goto(hospital.ready.web);
+  await other.page.goto(hospital.page);
   await one.openDirect("Boris Weber");
   await other.open("Boris Weber");
   await Promise.all([one, other].map(async (tab, i) => {
@@ -36,7 +37,7 @@ test("when the tab that has the engine is closed, the other goes on", async () =
   const context = await hospital.browser("deniz");
   const first = new Person(await hospital.signIn(context, "deniz"));
   const second = new Person(await context.newPage());
-  await second.page.goto(hospital.ready.web);
+  await second.page.goto(hospital.page);
   await second.openDirect("Boris Weber");
   await first.page.close();
   await second.write("noch da");
