@@ -9,7 +9,10 @@ use crate::node::clock::system_ms;
 use crate::transport::{Shared, session, websocket};
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequestParts, WebSocketUpgrade};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, VARY};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName,
+    VARY,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use axum::response::IntoResponse;
@@ -69,7 +72,7 @@ impl Site {
                 with(refused, CONNECTION, "close")
             }
             Some(host) => match parts.uri.path() {
-                CONNECT_PATH => self.connect(self.place(host)),
+                CONNECT_PATH => self.connect(&parts.headers, self.place(host)),
                 SESSION_PATH => self.session(&mut parts, host, visitor).await,
                 path => found(self.files.find(path, &parts.headers, &nonce)),
             },
@@ -79,10 +82,12 @@ impl Site {
     }
 
     fn place<'a>(&self, host: &'a str) -> Place<'a> {
-        Place { scheme: self.scheme, host, webtransport_port: self.webtransport_port }
+        let scheme = if self.shared.allowed.is_https(host) { Scheme::Https } else { self.scheme };
+        Place { scheme, host, webtransport_port: self.webtransport_port }
     }
 
-    fn connect(&self, place: Place<'_>) -> Response<Body> {
+    /// A page that is hosted elsewhere may read it too, if it is named in the settings.
+    fn connect(&self, asked: &HeaderMap, place: Place<'_>) -> Response<Body> {
         let hashes = self.certificates.hashes(system_ms());
         let connect = Connect {
             webtransport: WebTransport {
@@ -94,7 +99,12 @@ impl Site {
             websocket: SESSION_PATH,
         };
         let body = serde_json::to_vec(&connect).unwrap_or_default();
-        with(with(Response::new(body.into()), CONTENT_TYPE, "application/json"), CACHE_CONTROL, "no-store")
+        let mut response = with(Response::new(body.into()), CONTENT_TYPE, "application/json");
+        let reader = origin::of(asked).filter(|&origin| self.shared.allowed.named(origin));
+        if let Some(Ok(reader)) = reader.map(|origin| HeaderValue::from_str(origin.as_str())) {
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, reader);
+        }
+        with(with(response, CACHE_CONTROL, "no-store"), VARY, "Origin")
     }
 
     /// A session over WebSocket, for a page that may have one.

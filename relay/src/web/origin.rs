@@ -117,7 +117,15 @@ impl Allowed {
         host.eq_ignore_ascii_case(origin.host) || (is_loopback(host) && is_loopback(origin.host))
     }
 
-    fn named(&self, origin: Origin<'_>) -> bool {
+    /// Whether the settings say that the page at `host` is reached by HTTPS, whatever a proxy in between speaks to the node.
+    pub(crate) fn is_https(&self, host: &str) -> bool {
+        self.0
+            .iter()
+            .any(|allowed| allowed.strip_prefix("https://").is_some_and(|rest| rest.eq_ignore_ascii_case(host)))
+    }
+
+    /// Whether the settings name an origin; only those may read from pages of other hosts.
+    pub(crate) fn named(&self, origin: Origin<'_>) -> bool {
         self.0.iter().any(|allowed| allowed == origin.text)
     }
 }
@@ -188,6 +196,7 @@ mod tests {
         assert!(listed.webtransport(origin("https://wardline.clinic.example"), "node.clinic.example"));
         assert!(!listed.websocket(origin("http://127.0.0.1:8080"), Scheme::Http, "127.0.0.1:8080"));
         assert!(!listed.webtransport(origin("https://node.clinic.example"), "node.clinic.example"));
+        assert!(listed.is_https("wardline.clinic.example") && !listed.is_https("127.0.0.1:8080"));
     }
 
     #[test]

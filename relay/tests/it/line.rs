@@ -33,9 +33,21 @@ pub type Socket = WebSocketStream<Box<dyn Tcp>>;
 
 /// One session's connection with its control stream.
 pub enum Line {
-    Quic { connection: Connection, send: quinn::SendStream, receive: quinn::RecvStream, endpoint: Endpoint },
-    WebTransport { session: Session, send: web_transport_quinn::SendStream, receive: web_transport_quinn::RecvStream },
-    WebSocket { socket: Box<Socket>, close_code: Option<u16> },
+    Quic {
+        connection: Connection,
+        send: quinn::SendStream,
+        receive: quinn::RecvStream,
+        endpoint: Endpoint,
+    },
+    WebTransport {
+        session: Box<Session>,
+        send: web_transport_quinn::SendStream,
+        receive: web_transport_quinn::RecvStream,
+    },
+    WebSocket {
+        socket: Box<Socket>,
+        close_code: Option<u16>,
+    },
 }
 
 impl Line {
@@ -53,7 +65,7 @@ impl Line {
     pub async fn web_transport(address: SocketAddr, hashes: Vec<Vec<u8>>, origin: &str) -> Result<Self, ClientError> {
         let session = session(address, hashes, origin, SESSION_PATH).await?;
         let (send, receive) = session.open_bi().await.unwrap();
-        Ok(Self::WebTransport { session, send, receive })
+        Ok(Self::WebTransport { session: Box::new(session), send, receive })
     }
 
     pub async fn websocket(page: &str, origin: Option<&str>) -> Result<Self, tungstenite::Error> {

@@ -193,3 +193,33 @@ async fn over_https_the_page_has_the_nodes_own_certificate_and_sessions_work() {
     assert_eq!((goodbye, close_code), (Some(Code::ShuttingDown), u64::from(Code::ShuttingDown.number())));
     tokio::time::timeout(PATIENCE, shutdown).await.unwrap().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_hosted_elsewhere_or_behind_a_proxy_is_named_in_the_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dev::config(&options(dir.path()));
+    let origins = vec!["https://wardline.clinic.example".to_owned()];
+    let config = Config { web: Web { origins, ..config.web.clone() }, ..config };
+    let root = wardline_directory::key::RootKey::generate().unwrap().public();
+    init::init(&config.data_dir, root, "node", Vec::new()).await.unwrap();
+    let running = Node::start(&config).await.unwrap();
+    let address = running.web_address.unwrap();
+    let page = format!("http://{address}");
+    assert!(Line::websocket(&page, Some("https://wardline.clinic.example")).await.is_ok());
+    assert!(Line::websocket(&page, Some(&page)).await.is_err(), "the own page is not in the list");
+
+    let get = async |head: &str| {
+        let request = format!("GET /connect.json HTTP/1.1\r\n{head}Connection: close\r\n\r\n");
+        ask(TcpStream::connect(address).await.unwrap(), &request).await
+    };
+    let answer = get("Host: node.clinic.example\r\nOrigin: https://wardline.clinic.example\r\n").await;
+    assert_eq!(header(&answer, "access-control-allow-origin"), Some("https://wardline.clinic.example"));
+    assert_eq!(header(&answer, "strict-transport-security"), None, "plain HTTP");
+    let answer = get("Host: node.clinic.example\r\nOrigin: https://evil.example\r\n").await;
+    assert_eq!(header(&answer, "access-control-allow-origin"), None);
+    // The proxy passes on the host that the browser asked for, over HTTPS.
+    let answer = get("Host: wardline.clinic.example\r\n").await;
+    assert!(header(&answer, "strict-transport-security").is_some());
+    assert!(header(&answer, "content-security-policy").unwrap().contains(" wss://wardline.clinic.example "));
+    running.shutdown().await;
+}

@@ -308,19 +308,6 @@ async fn configured(dir: &std::path::Path, web: Web) -> Running {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_hosted_elsewhere_is_named_in_the_settings() {
-    let dir = tempfile::tempdir().unwrap();
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let origins = vec!["https://wardline.clinic.example".to_owned()];
-    let web = Web { address: any, plain_http: true, origins, ..Web::default() };
-    let running = configured(dir.path(), web).await;
-    let page = format!("http://{}", running.web_address.unwrap());
-    assert!(Line::websocket(&page, Some("https://wardline.clinic.example")).await.is_ok());
-    assert!(Line::websocket(&page, Some(&page)).await.is_err(), "the own page is not in the list");
-    running.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_browsers_has_no_page_and_no_h3() {
     let dir = tempfile::tempdir().unwrap();
     let running = configured(dir.path(), Web { enabled: false, ..Web::default() }).await;
