@@ -52,7 +52,7 @@ function Starting() {
   return (
     <main className={look.starting} aria-busy="true">
       <Mark size={56} />
-      <p role="status">{t("app.loading")}</p>
+      <h1 role="status">{t("app.loading")}</h1>
       <Loader size="sm" />
     </main>
   );

@@ -56,7 +56,7 @@ describe("signing in", () => {
   it("shows a code for another device, and can be cancelled", async () => {
     const device = new MemoryDevice({ phase: "signed-out" });
     render(<App device={device} enrolmentCode={null} />);
-    await userEvent.click(screen.getByRole("button", { name: "Mit einem vorhandenen Gerät verbinden" }));
+    await userEvent.click(screen.getByRole("button", { name: "Mit vorhandenem Gerät verbinden" }));
     expect(await screen.findByRole("img", { name: /QR-Code/ })).toBeTruthy();
     expect(screen.getByText("wardline://device#AbCd")).toBeTruthy();
     expect(screen.getByText(/Noch [45]:\d\d gültig/)).toBeTruthy();

@@ -75,7 +75,7 @@ function Running({ call, name, command, hangUp }: { call: Call; name: string; co
   return (
     <>
       <div className={look.bar} data-state={call.state} role="region" aria-label={t("call.talking")}>
-        <button type="button" className={look.peer} onClick={() => openConversation(call.conversation)} aria-label={`${name}, ${t("call.open")}`}>
+        <button type="button" className={look.peer} title={t("call.open")} onClick={() => openConversation(call.conversation)}>
           <Avatar id={call.peer} name={name} shape="person" size={34} />
           <span className={look.who}>
             <strong>{name}</strong>

@@ -8,35 +8,29 @@ import { Icon } from "../look/Icon";
 import { useDevice, useView } from "../session/Session";
 import type { Command } from "../session/useCommand";
 import { Failure } from "../signin/Failure";
-import { ring } from "./tone";
+import { usePhone } from "../shell/usePhone";
+import { ring, wasTouched } from "./tone";
 import look from "./calls.module.css";
 
 export function IncomingCall({ call, name, command }: { call: Call; name: string; command: Command }) {
   const { t } = useTranslation();
   const device = useDevice();
+  const phone = usePhone();
   const role = useView((view) => view.accounts[call.peer]?.role ?? "");
   const [held, setHeld] = useState(false);
   useEffect(() => ring("incoming", setHeld), []);
   useEffect(() => {
-    // Phones in a pocket; refused before the page was touched, which does no harm.
-    navigator.vibrate?.([400, 200, 400, 200, 400]);
-    return () => void navigator.vibrate?.(0);
+    // For phones in a pocket.
+    if (!wasTouched() || !("vibrate" in navigator)) return;
+    navigator.vibrate([400, 200, 400, 200, 400]);
+    return () => void navigator.vibrate(0);
   }, []);
   return (
-    <Modal
-      opened
-      // Neither Escape nor a tap beside it may decline a call by mistake.
-      onClose={() => undefined}
-      closeOnEscape={false}
-      closeOnClickOutside={false}
-      withCloseButton={false}
-      size={380}
-      role="alertdialog"
-      aria-label={t("call.incomingFrom", { name })}
-      zIndex={450}
-      transitionProps={{ duration: 0 }}
-    >
-      <div className={look.incoming}>
+    // Neither Escape nor a tap beside it may decline a call by mistake.
+    <Modal.Root opened onClose={() => undefined} closeOnEscape={false} closeOnClickOutside={false} size={380} centered fullScreen={phone} lockScroll={false} zIndex={450} transitionProps={{ duration: 0 }}>
+      <Modal.Overlay color="var(--scrim)" backgroundOpacity={1} />
+      <Modal.Content role="alertdialog" aria-label={t("call.incomingFrom", { name })} radius={phone ? 0 : "lg"}>
+      <div className={look.incoming} data-phone={phone || undefined}>
         <p className={look.kind}>
           <Icon name="lock" size={14} />
           {t("call.incoming")} · {t("call.encrypted")}
@@ -61,6 +55,7 @@ export function IncomingCall({ call, name, command }: { call: Call; name: string
           </Button>
         </div>
       </div>
-    </Modal>
+      </Modal.Content>
+    </Modal.Root>
   );
 }

@@ -45,30 +45,37 @@ function schedule(context: AudioContext, tone: Tone): void {
   }
 }
 
+/** Browsers let a page sound and vibrate once a person has touched it. Those that do not say whether that was so are simply tried. */
+export function wasTouched(): boolean {
+  return (navigator as { userActivation?: UserActivation }).userActivation?.hasBeenActive ?? true;
+}
+
 /** Rings until the returned function is called. `silent` is told whether the browser holds the sound back until somebody touches the page. */
 export function ring(tone: Tone, silent: (held: boolean) => void): () => void {
   if (typeof AudioContext === "undefined") return () => undefined;
-  const context = new AudioContext();
+  let context: AudioContext | null = null;
   let timer = 0;
-  const begin = () => {
-    if (context.state !== "running" || timer !== 0) return;
+  let over = false;
+  const begin = async () => {
+    context ??= new AudioContext();
+    await context.resume();
+    if (over || timer !== 0 || context.state !== "running") return;
     silent(false);
-    schedule(context, tone);
-    timer = window.setInterval(() => schedule(context, tone), NOTES[tone].periodS * 1000);
+    const playing = context;
+    schedule(playing, tone);
+    timer = window.setInterval(() => schedule(playing, tone), NOTES[tone].periodS * 1000);
   };
-  const resume = () => void context.resume().then(begin, () => silent(true));
-  if (context.state === "running") begin();
-  else {
-    silent(true);
-    resume();
-    window.addEventListener("pointerdown", resume);
-    window.addEventListener("keydown", resume);
-  }
+  const touched = () => void begin();
+  if (wasTouched()) touched();
+  else silent(true);
+  window.addEventListener("pointerdown", touched);
+  window.addEventListener("keydown", touched);
   return () => {
+    over = true;
     window.clearInterval(timer);
-    window.removeEventListener("pointerdown", resume);
-    window.removeEventListener("keydown", resume);
+    window.removeEventListener("pointerdown", touched);
+    window.removeEventListener("keydown", touched);
     // Closing also ends the notes that are scheduled.
-    if (context.state !== "closed") void context.close();
+    void context?.close();
   };
 }

@@ -1,7 +1,7 @@
 // One message.
-import { Button, Menu, Modal, UnstyledButton } from "@mantine/core";
+import { Button, Menu, Modal } from "@mantine/core";
 import { useClipboard, useDisclosure } from "@mantine/hooks";
-import { memo } from "react";
+import { memo, useRef, type CSSProperties, type MouseEvent } from "react";
 import { useTranslation } from "react-i18next";
 import type { Message } from "../device/contract";
 import { Avatar } from "../look/Avatar";
@@ -31,6 +31,7 @@ export const Bubble = memo(
     const { language } = useLanguage();
     const { message, text, own } = row;
     const [infoOpen, info] = useDisclosure(false);
+    const [menuOpen, menu] = useDisclosure(false);
     const big = onlyEmoji(text);
     const showsMeta = row.timed || progress === "sending" || progress === "failed";
     return (
@@ -38,13 +39,13 @@ export const Bubble = memo(
         {author && <span className={look.face}>{row.closes && <Avatar id={message.sender} name={author.name} shape="person" size={28} />}</span>}
         <div className={look.column}>
           {author && row.opens && (
-            <p className={look.author} style={{ "--hue": hueOf(message.sender) } as React.CSSProperties}>
+            <p className={look.author} style={{ "--hue": hueOf(message.sender) } as CSSProperties}>
               <strong>{author.name}</strong>
               {author.role !== "" && <span>{author.role}</span>}
             </p>
           )}
           <div className={look.bubbleLine}>
-            <div className={look.bubble} data-big={big || undefined} data-failed={progress === "failed" || undefined} title={moment(message.sentAtMs, language)}>
+            <div className={look.bubble} data-big={big || undefined} data-failed={progress === "failed" || undefined} title={moment(message.sentAtMs, language)} onContextMenu={(event) => opensMenu(event) && menu.open()}>
               <span className={look.text} dir="auto">
                 {linked(text)}
               </span>
@@ -55,7 +56,7 @@ export const Bubble = memo(
                 </span>
               )}
             </div>
-            <Actions message={message} text={text} own={own} openInfo={info.open} />
+            <Actions message={message} text={text} own={own} openInfo={info.open} opened={menuOpen} setOpened={(open) => (open ? menu.open() : menu.close())} />
           </div>
           {message.state === "failed" && <FailedActions message={message} />}
         </div>
@@ -78,17 +79,42 @@ export const Bubble = memo(
     before.row.timed === after.row.timed,
 );
 
-function Actions({ message, text, own, openInfo }: { message: Message; text: string; own: boolean; openInfo: () => void }) {
+/** A right click or a long press, but not where the browser's own menu is of use: on a link or a selection. */
+function opensMenu(event: MouseEvent): boolean {
+  const { target } = event;
+  if ((target instanceof Element && target.closest("a")) || window.getSelection()?.type === "Range") return false;
+  event.preventDefault();
+  return true;
+}
+
+interface ActionsProps {
+  message: Message;
+  text: string;
+  own: boolean;
+  openInfo: () => void;
+  opened: boolean;
+  setOpened: (open: boolean) => void;
+}
+
+function Actions({ message, text, own, openInfo, opened, setOpened }: ActionsProps) {
   const { t } = useTranslation();
   const clipboard = useClipboard();
+  const button = useRef<HTMLButtonElement>(null);
+  const target = (
+    // Not a stop for Tab: forty of them would stand before the text field. The arrow keys lead here (Timeline).
+    <button ref={button} type="button" className={look.actions} aria-label={t("message.actions")} aria-haspopup="menu" tabIndex={-1} data-actions onClick={() => setOpened(true)}>
+      <Icon name="more" size={18} />
+    </button>
+  );
+  // A menu costs more than all the rest of a message, and of forty messages on screen at most one has it open.
+  if (!opened) return target;
+  const close = () => {
+    button.current?.closest<HTMLElement>("[data-index]")?.focus({ preventScroll: true });
+    setOpened(false);
+  };
   return (
-    <Menu position={own ? "bottom-end" : "bottom-start"} width={190}>
-      <Menu.Target>
-        {/* Not a stop for Tab: forty of them would stand before the text field. The arrow keys lead here (Timeline). */}
-        <UnstyledButton className={look.actions} aria-label={t("message.actions")} tabIndex={-1} data-actions>
-          <Icon name="more" size={18} />
-        </UnstyledButton>
-      </Menu.Target>
+    <Menu opened onClose={close} position={own ? "bottom-end" : "bottom-start"} width={190} returnFocus={false}>
+      <Menu.Target>{target}</Menu.Target>
       <Menu.Dropdown>
         <Menu.Item leftSection={<Icon name="copy" size={18} />} onClick={() => clipboard.copy(text)}>
           {t("message.copy")}

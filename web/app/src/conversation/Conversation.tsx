@@ -1,6 +1,5 @@
 // One open conversation: its head, its messages, the field to write in.
 import { ActionIcon, Tooltip, UnstyledButton } from "@mantine/core";
-import { useMediaQuery } from "@mantine/hooks";
 import { useCallback, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Conversation as Shown, ConversationId } from "../device/contract";
@@ -13,6 +12,7 @@ import { presenceText } from "../shell/lastSeen";
 import { useNavigation } from "../shell/place";
 import { useLanguage } from "../shell/useLanguage";
 import { useNow } from "../shell/useNow";
+import { usePhone } from "../shell/usePhone";
 import { Failure } from "../signin/Failure";
 import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
@@ -70,7 +70,7 @@ function Open({ conversation }: { conversation: Shown }) {
 function Head({ conversation, title, call, busy }: { conversation: Shown; title: string; call: (() => void) | null; busy: boolean }) {
   const { t } = useTranslation();
   const { place, back, openDetails, go } = useNavigation();
-  const phone = useMediaQuery("(max-width: 899px)", undefined, { getInitialValueInEffect: false }) ?? false;
+  const phone = usePhone();
   const me = useView((view) => view.me);
   const accounts = useView((view) => view.accounts);
   const peer = peerOf(conversation, me, accounts);
@@ -85,7 +85,7 @@ function Head({ conversation, title, call, busy }: { conversation: Shown; title:
       <UnstyledButton className={look.who} onClick={toggle} aria-expanded={place.details !== null}>
         <Avatar id={peer ?? conversation.id} name={title} shape={peer ? "person" : "group"} size={40} />
         <span className={look.names}>
-          <h2>{title}</h2>
+          <h1>{title}</h1>
           {peer ? <PeerLine peer={peer} /> : <GroupLine conversation={conversation} />}
         </span>
       </UnstyledButton>
@@ -117,7 +117,7 @@ function PeerLine({ peer }: { peer: string }) {
   return (
     <span className={look.line}>
       {presence?.online && <span className={look.onlineDot} aria-hidden="true" />}
-      {[seen, role].filter((part) => part !== "").join(" · ")}
+      <span>{[seen, role].filter((part) => part !== "").join(" · ")}</span>
     </span>
   );
 }
@@ -133,7 +133,7 @@ function GroupLine({ conversation }: { conversation: Shown }) {
   const archived = archiveOf(conversation, accounts) !== null;
   return (
     <span className={look.line}>
-      {parts.join(" · ")}
+      <span>{parts.join(" · ")}</span>
       {archived && (
         <span className={look.archived}>
           · <Icon name="archive" size={14} /> {t("conversation.archived")}

@@ -56,7 +56,7 @@ export function EmojiPicker({ choose, disabled }: { choose: (emoji: string) => v
           ) : (
             EMOJI.map(({ group, emoji }) => (
               <section key={group}>
-                <h3 className={look.group}>{t(`emoji.${group}`)}</h3>
+                <h2 className={look.group}>{t(`emoji.${group}`)}</h2>
                 <Grid emoji={emoji} pick={pick} />
               </section>
             ))

@@ -64,19 +64,14 @@ export class Histories {
 
   private async load(conversation: ConversationId, loading: History, before: MessageId | null, limit: number): Promise<void> {
     this.put(conversation, loading);
-    try {
-      const page = await this.device.history(conversation, before, limit);
-      const now = this.kept.get(conversation);
-      if (!now) return;
-      let messages = prepend(now.messages, page.messages);
-      for (const message of this.meanwhile.get(conversation) ?? []) messages = merge(messages, message);
-      this.put(conversation, { messages, more: page.more, state: "ready" });
-    } catch {
-      const now = this.get(conversation);
-      this.put(conversation, { ...now, state: "failed" });
-    } finally {
-      this.meanwhile.delete(conversation);
-    }
+    const page = await this.device.history(conversation, before, limit).catch(() => null);
+    const now = this.kept.get(conversation);
+    const late = this.meanwhile.get(conversation) ?? [];
+    this.meanwhile.delete(conversation);
+    if (!now) return;
+    if (page === null) return this.put(conversation, { ...now, state: "failed" });
+    // What came meanwhile is newer than the page's own copy of it.
+    this.put(conversation, { messages: late.reduce(merge, prepend(now.messages, page.messages)), more: page.more, state: "ready" });
   }
 
   private news(message: Message): void {

@@ -66,9 +66,13 @@ export function useTimelineScroll({ rows, startKey, more, older }: Asked): Timel
   }, [more, older]);
   useEffect(() => {
     const element = box.current;
-    look();
+    // In the next frame, when the rows that came have been measured: else a quick device would be asked for page after page.
+    const frame = requestAnimationFrame(look);
     element?.addEventListener("scroll", look, { passive: true });
-    return () => element?.removeEventListener("scroll", look);
+    return () => {
+      cancelAnimationFrame(frame);
+      element?.removeEventListener("scroll", look);
+    };
     // Rows decide how far the beginning is.
   }, [look, rows]);
 

@@ -4,7 +4,7 @@ import { useDeferredValue, useMemo, useRef, useState, type KeyboardEvent, type R
 import { useTranslation } from "react-i18next";
 import type { AccountId } from "../device/contract";
 import { Avatar } from "../look/Avatar";
-import { Icon } from "../look/Icon";
+import { Icon, Mark } from "../look/Icon";
 import { nameOf, peerOf } from "../session/naming";
 import { useDevice, useView } from "../session/Session";
 import { useCommand } from "../session/useCommand";
@@ -61,7 +61,8 @@ export function ConversationList({ search }: { search: RefObject<HTMLInputElemen
 
   return (
     <div className={look.pane} ref={pane}>
-      <header className={look.header}>
+      <div className={look.header}>
+        <Mark size={36} />
         <div className={look.place}>
           <h1>{hospital ?? t("app.name")}</h1>
           <ConnectionDot />
@@ -88,8 +89,8 @@ export function ConversationList({ search }: { search: RefObject<HTMLInputElemen
             {me && <Avatar id={me} name={nameOf(accounts, me)} shape="person" size={38} />}
           </UnstyledButton>
         </Tooltip>
-      </header>
-      <div className={look.search} role="search">
+      </div>
+      <div className={look.search} role="search" aria-label={t("list.searchLabel")}>
         <TextInput
           ref={search}
           value={query}

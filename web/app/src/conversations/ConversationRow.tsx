@@ -54,7 +54,8 @@ export const ConversationRow = memo(function ConversationRow({ conversation, cur
               <>
                 {progress && <Ticks progress={progress} />}
                 {preview.missedCall && <Icon name="callIn" size={15} />}
-                {preview.sender && <span className={look.sender}>{preview.sender}:</span>} {preview.text}
+                {preview.sender && <span className={look.sender}>{preview.sender}: </span>}
+                {preview.text}
               </>
             )}
           </span>

@@ -8,12 +8,12 @@ import look from "./list.module.css";
 export function PaneHeader({ title, back, icon = "back", children }: { title: string; back: () => void; icon?: "back" | "close"; children?: ReactNode }) {
   const { t } = useTranslation();
   return (
-    <header className={look.header}>
+    <div className={look.header}>
       <ActionIcon aria-label={icon === "back" ? t("app.back") : t("app.close")} onClick={back}>
         <Icon name={icon} />
       </ActionIcon>
       <h1 className={look.paneTitle}>{title}</h1>
       {children}
-    </header>
+    </div>
   );
 }

@@ -28,7 +28,7 @@ export function PeoplePicker({ choose, chosen, without }: Props) {
   const found = useMemo(() => findPeople(offered, query), [offered, query]);
   return (
     <div className={look.pane} ref={pane}>
-      <div className={look.search} role="search">
+      <div className={look.search}>
         <TextInput
           value={query}
           onChange={(event) => setQuery(event.currentTarget.value)}

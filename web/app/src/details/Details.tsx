@@ -18,10 +18,11 @@ export function Details({ conversation: id, person, alone }: { conversation: Con
   if (!conversation) return null;
   const shown = person ?? peerOf(conversation, me, accounts);
   const title = shown ? t("details.person") : t("details.group");
+  const Frame = alone ? "main" : "aside";
   return (
-    <aside className={look.details} id={alone ? "main" : undefined} tabIndex={alone ? -1 : undefined} aria-label={title}>
+    <Frame className={look.details} id={alone ? "main" : undefined} tabIndex={alone ? -1 : undefined} aria-label={title}>
       <PaneHeader title={title} back={back} icon={person !== null || alone ? "back" : "close"} />
       <div className={look.scroll}>{shown ? <PersonDetails id={shown} conversation={conversation} /> : <GroupDetails conversation={conversation} />}</div>
-    </aside>
+    </Frame>
   );
 }

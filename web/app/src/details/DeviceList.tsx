@@ -47,7 +47,9 @@ export function DeviceList({ account }: { account: AccountId | null }) {
                   {one.online ? t("settings.deviceOnline") : t("settings.deviceOffline")} · {t("details.enrolled", { when: moment(one.enrolledAtMs, language) })}
                 </p>
                 <p className={look.fingerprint} aria-label={`${t("details.fingerprint")}: ${one.fingerprint}`} role="img">
-                  {one.fingerprint}
+                  {one.fingerprint.split(" ").map((group, at) => (
+                    <span key={at}>{group}</span>
+                  ))}
                 </p>
               </div>
               {account === null && !one.own && (

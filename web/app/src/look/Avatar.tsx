@@ -19,8 +19,9 @@ export function Avatar({ id, name, shape, size = 44, online = false }: Props) {
   const style = { "--hue": hueOf(id), "--size": `${size}px` } as CSSProperties;
   return (
     <span className={look.frame} style={style} data-shape={shape}>
-      <span className={look.face} aria-hidden="true">
-        {shape === "archive" ? <Icon name="archive" size={size * 0.5} /> : initialsOf(name)}
+      {/* The initials are drawn by the style sheet: they are a picture, not text to be copied or read out. */}
+      <span className={look.face} data-initials={shape === "archive" ? undefined : initialsOf(name)} aria-hidden="true">
+        {shape === "archive" && <Icon name="archive" size={size * 0.5} />}
       </span>
       {online && <span className={look.online} role="img" aria-label={t("conversation.online")} />}
     </span>

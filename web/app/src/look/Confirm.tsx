@@ -20,7 +20,7 @@ export function Confirm({ title, text, action, run, close }: Props) {
     if (await command.run(run)) close();
   };
   return (
-    <Modal opened onClose={close} title={title} size="sm" closeButtonProps={{ "aria-label": t("app.close") }} role="alertdialog">
+    <Modal opened onClose={close} title={title} size="sm" closeButtonProps={{ "aria-label": t("app.close") }}>
       <p className={look.text}>{text}</p>
       <Failure text={command.failure} />
       <div className={look.buttons}>

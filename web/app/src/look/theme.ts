@@ -14,7 +14,7 @@ export const theme = createTheme({
     // Locking the scroll injects a style element; the page itself never scrolls.
     Modal: Modal.extend({ defaultProps: { lockScroll: false, centered: true, radius: "lg", overlayProps: { color: "var(--scrim)", backgroundOpacity: 1 } } }),
     Popover: Popover.extend({ defaultProps: { shadow: "xl", radius: "md", withinPortal: true } }),
-    Menu: Menu.extend({ defaultProps: { shadow: "xl", radius: "md", withinPortal: true } }),
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false, shadow: "xl", radius: "md", withinPortal: true } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 400, withArrow: false, color: "var(--ink)", styles: { tooltip: { color: "var(--sheet)" } } } }),
     ActionIcon: ActionIcon.extend({ defaultProps: { variant: "subtle", size: 40, radius: "xl" } }),
     Button: Button.extend({ defaultProps: { radius: "md" } }),

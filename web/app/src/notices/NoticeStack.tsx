@@ -2,38 +2,41 @@
 import { ActionIcon, Button } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { Notice } from "../device/contract";
 import { Icon } from "../look/Icon";
 import { peerOf } from "../session/naming";
 import { useDevice, useView } from "../session/Session";
 import { useNavigation } from "../shell/place";
+import { usePhone } from "../shell/usePhone";
 import { tell, type Told } from "./words";
 import look from "./notices.module.css";
 
 const SHOWN_MAX = 3;
+const SHOWN_ON_PHONE_MAX = 1;
 
 export function NoticeStack({ unusedCode }: { unusedCode: boolean }) {
   const { t } = useTranslation();
   const device = useDevice();
+  const phone = usePhone();
   const notices = useView((view) => view.notices);
   const [codeTold, setCodeTold] = useState(!unusedCode);
   const view = device.view();
   // What warns stands above what informs.
   const told = notices.map((notice) => ({ notice, ...tell(notice, view, t) })).sort((a, b) => Number(b.alarm) - Number(a.alarm) || b.notice.atMs - a.notice.atMs);
-  const rest = told.length - SHOWN_MAX;
+  const shown = phone ? SHOWN_ON_PHONE_MAX : SHOWN_MAX;
+  const rest = told.length - shown;
   return (
     <section className={look.stack} aria-label={t("notice.region")}>
       {!codeTold && <Card text={t("notice.alreadySignedIn")} alarm={false} dismiss={() => setCodeTold(true)} />}
-      {told.slice(0, SHOWN_MAX).map(({ notice, text, alarm, leads }) => (
+      {told.slice(0, shown).map(({ notice, text, alarm, leads }) => (
         // A notice that cannot be put away now comes again; nothing is lost.
-        <Card key={notice.id} text={text} alarm={alarm} leads={leads} notice={notice} dismiss={() => void device.dismiss(notice.id).catch((error: unknown) => console.debug("dismiss:", error))} />
+        <Card key={notice.id} text={text} alarm={alarm} leads={leads} dismiss={() => void device.dismiss(notice.id).catch((error: unknown) => console.debug("dismiss:", error))} />
       ))}
       {rest > 0 && <p className={look.rest}>{t("notice.more", { count: rest })}</p>}
     </section>
   );
 }
 
-function Card({ text, alarm, leads = null, dismiss }: { text: string; alarm: boolean; leads?: Told["leads"]; notice?: Notice; dismiss: () => void }) {
+function Card({ text, alarm, leads = null, dismiss }: { text: string; alarm: boolean; leads?: Told["leads"]; dismiss: () => void }) {
   const { t } = useTranslation();
   return (
     <div className={look.card} data-alarm={alarm || undefined} role={alarm ? "alert" : "status"}>

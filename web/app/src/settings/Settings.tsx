@@ -1,6 +1,5 @@
 // One's own things: account, devices, look, notifications, storage, connection, leaving.
 import { Button, SegmentedControl, useMantineColorScheme, type MantineColorScheme } from "@mantine/core";
-import { useMediaQuery } from "@mantine/hooks";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { PaneHeader } from "../conversations/PaneHeader";
@@ -14,6 +13,7 @@ import { nameOf } from "../session/naming";
 import { useDevice, useDrafts, useHistories, useView } from "../session/Session";
 import { ConnectionDetails } from "../shell/ConnectionDetails";
 import { useNavigation } from "../shell/place";
+import { usePhone } from "../shell/usePhone";
 import { LinkDevice } from "./LinkDevice";
 import { Notifications } from "./Notifications";
 import look from "./settings.module.css";
@@ -21,7 +21,7 @@ import look from "./settings.module.css";
 export function Settings() {
   const { t, i18n } = useTranslation();
   const { back } = useNavigation();
-  const phone = useMediaQuery("(max-width: 899px)", undefined, { getInitialValueInEffect: false }) ?? false;
+  const phone = usePhone();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const persistent = useView((view) => view.storagePersistent);
   const storage = persistent === null ? t("settings.storageUnknown") : persistent ? t("settings.storageYes") : t("settings.storageNo");

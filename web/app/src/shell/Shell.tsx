@@ -1,6 +1,6 @@
 // The frame of everything after signing in: one pane on a phone, two or three on a desktop.
 import { useHotkeys, useMediaQuery } from "@mantine/hooks";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { CallLayer } from "../calls/CallLayer";
 import { Conversation } from "../conversation/Conversation";
@@ -14,12 +14,12 @@ import { useNotifications } from "../notifications/useNotifications";
 import { useView } from "../session/Session";
 import { Settings } from "../settings/Settings";
 import { NavigationContext, useNavigationRoot, type Place } from "./place";
+import { usePhone } from "./usePhone";
 import { OfflineBanner } from "./OfflineBanner";
 import { useWatchedPresence } from "./useWatchedPresence";
 import { useTabTitle } from "./useTabTitle";
 import look from "./Shell.module.css";
 
-const WIDE = "(min-width: 900px)";
 /** From here on the details fit beside the conversation; below they take its place. */
 const THREE = "(min-width: 1180px)";
 
@@ -32,11 +32,28 @@ function panes(place: Place, wide: boolean, three: boolean): Pane[] {
   return three ? ["side", "main", "details"] : ["side", "details"];
 }
 
+/** The list is beside the content, or is the content. */
+function Side({ alone, children }: { alone: boolean; children: ReactNode }) {
+  const { t } = useTranslation();
+  if (!alone) {
+    return (
+      <section className={look.side} aria-label={t("list.title")}>
+        {children}
+      </section>
+    );
+  }
+  return (
+    <main className={look.side} id="main" tabIndex={-1}>
+      {children}
+    </main>
+  );
+}
+
 export function Shell({ unusedCode }: { unusedCode: boolean }) {
   const { t } = useTranslation();
   const navigation = useNavigationRoot();
   const { place, back, go } = navigation;
-  const wide = useMediaQuery(WIDE, undefined, { getInitialValueInEffect: false }) ?? false;
+  const wide = !usePhone();
   const three = useMediaQuery(THREE, undefined, { getInitialValueInEffect: false }) ?? false;
   const shown = panes(place, wide, three);
   const search = useRef<HTMLInputElement>(null);
@@ -77,11 +94,11 @@ export function Shell({ unusedCode }: { unusedCode: boolean }) {
         <CallLayer />
         <div className={look.panes} data-panes={wide ? shown.length : 1} data-three={three || undefined}>
           {shown.includes("side") && (
-            <div className={look.side} id={shown.length === 1 ? "main" : undefined} tabIndex={shown.length === 1 ? -1 : undefined} role={shown.length === 1 ? "main" : undefined}>
+            <Side alone={shown.length === 1}>
               {place.side === "list" && <ConversationList search={search} />}
               {place.side === "new-chat" && <NewChat />}
               {place.side === "new-group" && <NewGroup />}
-            </div>
+            </Side>
           )}
           {shown.includes("main") && (
             <main className={look.sheet} id="main" tabIndex={-1}>

@@ -44,7 +44,9 @@ export function Linking() {
               <Qr text={code} label={t("linking.qr")} size={224} />
             </div>
             <div className={look.code}>
-              <code aria-label={t("linking.text")}>{code}</code>
+              <div role="textbox" aria-readonly="true" aria-multiline="true" aria-label={t("linking.text")} tabIndex={0}>
+                {code}
+              </div>
               <CopyButton text={code} />
             </div>
             <p className={look.waiting} role="status">

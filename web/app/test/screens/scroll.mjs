@@ -1,0 +1,171 @@
+// What only a real browser can tell of the timeline: it opens at its end, stays where one reads, follows when one is at the end, and is smooth with
+// 50,000 messages. Fails when it does not.
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+import { BROWSER, serve } from "./serve.mjs";
+
+const { address, close } = await serve(`${new URL(".", import.meta.url).pathname}built`);
+const browser = await chromium.launch(BROWSER);
+
+async function open(scene, viewport = { width: 1280, height: 800 }, reducedMotion = "no-preference") {
+  const page = await browser.newPage({ viewport, reducedMotion });
+  await page.goto(`${address}/?scene=${scene}&language=de`);
+  await page.waitForSelector("[data-index]");
+  await settled(page);
+  return page;
+}
+
+/** Until the timeline has not moved for some frames; bounded by the page's own time-out. */
+function settled(page) {
+  return page.evaluate(async () => {
+    const box = document.querySelector('[role="log"]');
+    let still = 0;
+    let last = "";
+    for (let frame = 0; frame < 600 && still < 12; frame += 1) {
+      await new Promise(requestAnimationFrame);
+      const now = `${box.scrollTop} ${box.scrollHeight}`;
+      still = now === last ? still + 1 : 0;
+      last = now;
+    }
+  });
+}
+
+const gap = (page) => page.evaluate(() => { const box = document.querySelector('[role="log"]'); return box.scrollHeight - box.clientHeight - box.scrollTop; });
+/** Where the first message that is wholly in view stands. */
+const anchor = (page) =>
+  page.evaluate(() => {
+    const box = document.querySelector('[role="log"]').getBoundingClientRect();
+    const row = [...document.querySelectorAll('[data-row-kind="text"]')].map((one) => ({ text: one.textContent, top: one.getBoundingClientRect().top - box.top })).filter((one) => one.top >= 0).sort((a, b) => a.top - b.top)[0];
+    return row;
+  });
+const topOf = (page, text) =>
+  page.evaluate((wanted) => {
+    const box = document.querySelector('[role="log"]').getBoundingClientRect();
+    const row = [...document.querySelectorAll('[data-row-kind="text"]')].find((one) => one.textContent === wanted);
+    return row ? row.getBoundingClientRect().top - box.top : null;
+  }, text);
+
+const CHECKS = {
+  async "opens at its end, in every size"() {
+    for (const scene of ["direct", "failed", "group", "long"]) {
+      for (const viewport of [{ width: 1280, height: 800 }, { width: 390, height: 844 }, { width: 1600, height: 420 }]) {
+        for (const motion of ["no-preference", "reduce"]) {
+          const page = await open(scene, viewport, motion);
+          assert.ok((await gap(page)) <= 1, `${scene} at ${viewport.width}, motion ${motion}: ${await gap(page)} px from the end`);
+          await page.close();
+        }
+      }
+    }
+  },
+  async "opens at the line of the new ones"() {
+    const page = await open("unread", { width: 1280, height: 420 });
+    const top = await page.evaluate(() => document.querySelector('[data-row-kind="new"]').getBoundingClientRect().top - document.querySelector('[role="log"]').getBoundingClientRect().top);
+    assert.ok(top >= 0 && top < 300, `the line stands at ${top} px`);
+    await page.close();
+  },
+  async "keeps its place when older pages come in above"() {
+    const page = await open("long");
+    for (let pages = 0; pages < 6; pages += 1) {
+      await page.evaluate(() => (document.querySelector('[role="log"]').scrollTop = 2600));
+      await settled(page);
+      const before = await anchor(page);
+      const heightBefore = await page.evaluate(() => document.querySelector('[role="log"]').scrollHeight);
+      await page.evaluate(() => (document.querySelector('[role="log"]').scrollTop -= 250));
+      await settled(page);
+      const heightAfter = await page.evaluate(() => document.querySelector('[role="log"]').scrollHeight);
+      assert.ok(heightAfter > heightBefore + 1000, "a page has come in");
+      const after = await topOf(page, before.text);
+      assert.ok(after !== null && Math.abs(after - before.top - 250) <= 2, `${before.text.slice(0, 20)} went from ${before.top} to ${after}`);
+    }
+    await page.close();
+  },
+  async "keeps its place when something arrives while one reads above, and follows at the end"() {
+    const page = await open("long");
+    await page.evaluate(() => (document.querySelector('[role="log"]').scrollTop -= 3000));
+    await settled(page);
+    const before = await anchor(page);
+    await page.evaluate(() => window.device.deliver(window.id("station1"), window.people.boris, "Neu 1"));
+    await settled(page);
+    assert.ok(Math.abs((await topOf(page, before.text)) - before.top) <= 1, "what one reads has moved");
+    const jump = page.getByRole("button", { name: /Zur neuesten Nachricht/ });
+    await jump.waitFor();
+    await jump.click();
+    await settled(page);
+    assert.ok((await gap(page)) <= 1, `the jump ends ${await gap(page)} px above`);
+    await page.evaluate(() => window.device.deliver(window.id("station1"), window.people.boris, `Neu 2 ${"lang ".repeat(80)}`));
+    await settled(page);
+    assert.ok((await gap(page)) <= 1, `it does not follow: ${await gap(page)} px`);
+    await page.close();
+  },
+  async "shows at once what one sends"() {
+    const page = await open("long");
+    await page.evaluate(() => (document.querySelector('[role="log"]').scrollTop -= 3000));
+    await settled(page);
+    await page.getByRole("textbox", { name: /Nachricht an/ }).fill("Von mir");
+    await page.keyboard.press("Enter");
+    await settled(page);
+    assert.ok((await gap(page)) <= 1, `${await gap(page)} px from the end`);
+    assert.ok(await page.getByText("Von mir").first().isVisible());
+    await page.close();
+  },
+  async "is smooth with 50,000 messages"() {
+    const page = await open("long");
+    // All of them, as somebody has who scrolls for very long.
+    const loaded = await page.evaluate(async () => {
+      const box = document.querySelector('[role="log"]');
+      let still = 0;
+      while (still < 60) {
+        const before = box.scrollHeight;
+        box.scrollTop = 0;
+        await new Promise(requestAnimationFrame);
+        still = box.scrollHeight === before ? still + 1 : 0;
+      }
+      return box.scrollHeight;
+    });
+    assert.ok(loaded > 1_500_000, `only ${loaded} px of history`);
+    // In the time of the page's own thread: what else the machine does is not the page's fault.
+    const session = await page.context().newCDPSession(page);
+    await session.send("Performance.enable", { timeDomain: "threadTicks" });
+    const worked = async () => (await session.send("Performance.getMetrics")).metrics.find((one) => one.name === "TaskDuration").value * 1000;
+    const before = await worked();
+    const { frames, rows, receiveMs } = await page.evaluate(async () => {
+      const box = document.querySelector('[role="log"]');
+      box.scrollTop = box.scrollHeight / 2;
+      for (let frame = 0; frame < 30; frame += 1) await new Promise(requestAnimationFrame);
+      const times = [];
+      let last = performance.now();
+      for (let frame = 0; frame < 240; frame += 1) {
+        box.scrollTop -= 60;
+        await new Promise(requestAnimationFrame);
+        const now = performance.now();
+        times.push(now - last);
+        last = now;
+      }
+      const start = performance.now();
+      window.device.deliver(window.id("station1"), window.people.boris, "Neu");
+      await new Promise(requestAnimationFrame);
+      return { frames: times.sort((a, b) => a - b), rows: document.querySelectorAll("[data-index]").length, receiveMs: performance.now() - start };
+    });
+    const at = (share) => frames[Math.floor(frames.length * share)].toFixed(1);
+    console.log(`    frames: median ${at(0.5)} ms, 95 % ${at(0.95)} ms, worst ${at(0.999)} ms; ${rows} rows in the document; a message drawn in ${receiveMs.toFixed(0)} ms`);
+    const perFrameMs = ((await worked()) - before) / 270;
+    console.log(`    work of the page's thread: ${perFrameMs.toFixed(1)} ms a frame`);
+    assert.ok(rows < 80, `${rows} rows in the document`);
+    assert.ok(perFrameMs < 12, "too much work for 60 frames a second");
+    await page.close();
+  },
+};
+
+let failed = 0;
+for (const [name, check] of Object.entries(CHECKS)) {
+  try {
+    await check();
+    console.log(`ok    ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAIL  ${name}: ${error.message}`);
+  }
+}
+await browser.close();
+close();
+process.exitCode = failed > 0 ? 1 : 0;
