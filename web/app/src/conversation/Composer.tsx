@@ -1,12 +1,12 @@
 // Where one writes.
 import { ActionIcon } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { useEffect, useId, useLayoutEffect, useRef, useSyncExternalStore } from "react";
+import { useEffect, useId, useLayoutEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import type { ConversationId } from "../device/contract";
 import { Icon } from "../look/Icon";
 import { useDevice, useDrafts } from "../session/Session";
-import { useCommand } from "../session/useCommand";
+import { explain } from "../session/failure";
 import { Failure } from "../signin/Failure";
 import { sends } from "./composerKeys";
 import { EmojiPicker } from "./EmojiPicker";
@@ -21,7 +21,7 @@ export function Composer({ conversation, title, onSent }: { conversation: Conver
   const device = useDevice();
   const drafts = useDrafts();
   const text = useSyncExternalStore(drafts.subscribe, () => drafts.get(conversation));
-  const command = useCommand();
+  const [failure, setFailure] = useState<unknown>(null);
   const field = useRef<HTMLTextAreaElement>(null);
   const phone = useMediaQuery("(pointer: coarse)", undefined, { getInitialValueInEffect: false }) ?? false;
   const hint = useId();
@@ -45,11 +45,14 @@ export function Composer({ conversation, title, onSent }: { conversation: Conver
     // At once, so that the next message can be written; it comes back if the outbox does not take it.
     drafts.set(conversation, "");
     onSent();
-    void command
-      .run(() => device.send(conversation, body))
-      .then((taken) => {
-        if (!taken) drafts.set(conversation, drafts.get(conversation) === "" ? body : `${body}\n${drafts.get(conversation)}`);
-      });
+    // Each on its own: whoever types fast has several on the way, and they leave in the order of writing.
+    device.send(conversation, body).then(
+      () => setFailure(null),
+      (error: unknown) => {
+        setFailure(error);
+        drafts.set(conversation, drafts.get(conversation) === "" ? body : `${body}\n${drafts.get(conversation)}`);
+      },
+    );
     field.current?.focus({ preventScroll: true });
   };
 
@@ -66,7 +69,7 @@ export function Composer({ conversation, title, onSent }: { conversation: Conver
 
   return (
     <div className={look.composer}>
-      <Failure text={tooLong ? t("composer.tooLong", { max: CHARS_MAX }) : command.failure} />
+      <Failure text={tooLong ? t("composer.tooLong", { max: CHARS_MAX }) : failure === null ? null : explain(failure, t)} />
       <form
         className={look.bar}
         onSubmit={(event) => {
