@@ -39,7 +39,10 @@ fn versions_are_said_in_the_root_only() {
         let manifest = workspace::text(&file).unwrap();
         let sections =
             manifest.split("\n[").filter(|section| section.split(']').next().unwrap_or("").ends_with("dependencies"));
-        for line in sections.flat_map(str::lines).skip(1).filter(|line| line.contains('=') && !line.starts_with('#')) {
+        for line in sections
+            .flat_map(|section| section.lines().skip(1))
+            .filter(|line| line.contains('=') && !line.starts_with('#'))
+        {
             let fits = line.contains("workspace = true") || line.contains("path = ");
             assert!(fits, "{}: {line}: name the version in the root manifest", file.display());
         }

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sfu", &["protocol"]),
     ("relay", &["protocol", "directory", "e2ee", "signaling", "sfu"]),
     ("client", &["protocol", "directory", "e2ee"]),
+    ("web", &["protocol", "directory", "e2ee", "client"]),
     ("loadtest", &["protocol", "directory", "e2ee", "client"]),
 ];
 

@@ -6,6 +6,9 @@ const WEBTRANSPORT_WAIT_MS = 3_000;
 /** Longest wait for WebSocket. */
 const WEBSOCKET_WAIT_MS = 10_000;
 
+/** Bytes of one WebSocket message: any part of the stream will do, and small ones let others pass. */
+const WEBSOCKET_BYTES_MAX = 64 * 1024;
+
 /** After WebTransport failed and WebSocket did not, it is tried again only after this, or when the network changes. */
 const WEBTRANSPORT_REST_MS = 600_000;
 
@@ -130,7 +133,11 @@ async function webSocket(path: string, fallbackReason: string | null, events: Ro
   return {
     kind: "websocket",
     fallbackReason,
-    send: (bytes) => socket.send(bytes as BufferSource),
+    send(bytes) {
+      for (let at = 0; at < bytes.length; at += WEBSOCKET_BYTES_MAX) {
+        socket.send(bytes.subarray(at, at + WEBSOCKET_BYTES_MAX) as BufferSource);
+      }
+    },
     close: () => end("closed here"),
   };
 }
