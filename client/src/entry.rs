@@ -125,10 +125,12 @@ pub fn floors(grant: &LinkGrant) -> Saved {
         };
         Some((ConversationId::parse(&floor.conversation_id).ok()?, record))
     });
-    let mut saved = Saved::default();
-    saved.conversations = conversations.collect();
-    saved.directory_floor = grant.directory_hash.as_ref().try_into().ok().map(|hash| (grant.directory_version, hash));
-    saved
+    let hash = grant.directory_hash.as_ref().try_into().ok();
+    Saved {
+        conversations: conversations.collect(),
+        directory_floor: hash.map(|hash| (grant.directory_version, hash)),
+        ..Saved::default()
+    }
 }
 
 fn new_device() -> Result<(DeviceId, DeviceKey), EntryError> {
