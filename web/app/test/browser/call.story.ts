@@ -1,9 +1,9 @@
 // Two people call each other from their browsers, each a process with a tone of its own for a microphone.
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Hospital } from "./hospital";
 import { Person, keepConnections } from "./person";
+import { frequency, tone } from "./tone";
 
 const TOLERANCE_HZ = 5;
 /** Loud enough to be a tone and not noise. */
@@ -13,32 +13,10 @@ let hospital: Hospital;
 let anna: Person;
 let boris: Person;
 
-/** Four seconds of a sine: 48 kHz, mono, 16 bits. */
-function tone(hz: number): string {
-  const [rate, samples] = [48_000, 4 * 48_000];
-  const wav = Buffer.alloc(44 + 2 * samples);
-  wav.write("RIFF", 0);
-  wav.writeUInt32LE(36 + 2 * samples, 4);
-  wav.write("WAVEfmt ", 8);
-  wav.writeUInt32LE(16, 16);
-  wav.writeUInt16LE(1, 20);
-  wav.writeUInt16LE(1, 22);
-  wav.writeUInt32LE(rate, 24);
-  wav.writeUInt32LE(2 * rate, 28);
-  wav.writeUInt16LE(2, 32);
-  wav.writeUInt16LE(16, 34);
-  wav.write("data", 36);
-  wav.writeUInt32LE(2 * samples, 40);
-  for (let i = 0; i < samples; i += 1) wav.writeInt16LE(Math.round(12_000 * Math.sin((2 * Math.PI * hz * i) / rate)), 44 + 2 * i);
-  const path = join(hospital.folder, `${hz}.wav`);
-  writeFileSync(path, wav);
-  return path;
-}
-
 beforeAll(async () => {
   hospital = await Hospital.open();
   const [a, b] = await Promise.all([
-    hospital.browser("anna", { tone: tone(440) }), hospital.browser("boris", { tone: tone(660) }),
+    hospital.browser("anna", { tone: tone(hospital.folder, 440) }), hospital.browser("boris", { tone: tone(hospital.folder, 660) }),
   ]);
   for (const context of [a, b]) await context.addInitScript(keepConnections);
   anna = new Person(await hospital.signIn(a, "anna"));
@@ -61,6 +39,23 @@ test("each hears the other's tone, and the call is written down", async () => {
   expect(Math.min(annaHears.db, borisHears.db)).toBeGreaterThan(AUDIBLE_DB);
   await boris.page.getByRole("button", { name: "Hang up" }).click();
   await anna.page.getByRole("log").getByText(/call/i).last().waitFor();
+});
+
+test("a browser and the native client hear each other", async () => {
+  const heard = join(hospital.folder, "heard.wav");
+  await hospital.native("carla", "enrol", hospital.ready.enrolment["carla"] ?? "");
+  const answering = hospital.native(
+    "carla", "answer", "--audio-in", tone(hospital.folder, 550), "--audio-out", heard, "--count", "1",
+  );
+  await anna.openDirect("Dr. Carla Rossi");
+  await expect.poll(() => anna.page.getByText("online").count(), { timeout: 10_000 }).toBeGreaterThan(0);
+  await anna.page.getByRole("button", { name: /^Call/ }).first().click();
+  await anna.page.getByRole("timer").waitFor();
+  expect(Math.abs((await anna.heard()).hz - 550)).toBeLessThan(TOLERANCE_HZ);
+  await anna.page.getByRole("button", { name: "Hang up" }).click();
+  await answering;
+  expect(Math.abs(frequency(heard) - 440)).toBeLessThan(TOLERANCE_HZ);
+  await anna.open("Boris Weber");
 });
 
 test("with a wrong media key nothing is heard", async () => {
