@@ -11,8 +11,10 @@ use wardline_directory::key::OperationalKey;
 use wardline_directory::session::{sign_admin, web_binding};
 use wardline_protocol::code::parse_enrolment;
 use wardline_protocol::wire::client_frame::Body as Request;
-use wardline_protocol::wire::{AuthenticateAdmin, FetchStatements, LockAccount, response::Result as Answer};
-use wardline_protocol::{AccountId, Code, SESSION_PATH, limit};
+use wardline_protocol::wire::{
+    AuthenticateAdmin, FetchStatements, LockAccount, ServerFrame, response::Result as Answer, server_frame,
+};
+use wardline_protocol::{AccountId, Code, SESSION_PATH, frame, limit};
 use wardline_relay::config::{Config, Web};
 use wardline_relay::node::{Node, Running};
 use wardline_relay::transport::websocket::IDLE;
@@ -252,17 +254,23 @@ async fn a_dead_websocket_peer_is_found_and_a_quiet_one_is_kept() {
     let (dead, _) = Road::WebSocket.signed_in(&ready, "boris").await;
     // The quiet one answers pings, as browsers do by themselves; the dead one's connection stays open without a byte.
     let pongs = tokio::spawn(async move {
-        let next = tokio::time::timeout(Duration::from_secs(3600), quiet.line.receive()).await;
-        (next, quiet)
+        let mut decoder = frame::Decoder::new(limit::FRAME_BYTES_MAX);
+        let mut last = None;
+        while let Some(bytes) = quiet.line.receive().await {
+            decoder.push(&bytes);
+            while let Some(frame) = decoder.next_message::<ServerFrame>().unwrap() {
+                last = frame.body;
+            }
+        }
+        last
     });
     let found = becomes(&ready, "wardline_connections{road=\"websocket\"}", 1.0, IDLE + Duration::from_secs(3)).await;
     assert!(found > IDLE - Duration::from_secs(2), "found after {found:?}: too early");
     assert!(!pongs.is_finished(), "the quiet one was cut off");
     drop(dead);
     running.shutdown().await;
-    let (next, mut quiet) = tokio::time::timeout(PATIENCE, pongs).await.unwrap().unwrap();
-    assert!(next.unwrap().is_some(), "no goodbye");
-    drop(quiet.line.receive().await);
+    let last = tokio::time::timeout(PATIENCE, pongs).await.unwrap().unwrap();
+    assert!(matches!(last, Some(server_frame::Body::Goodbye(_))), "no goodbye");
 }
 
 #[tokio::test(flavor = "multi_thread")]
