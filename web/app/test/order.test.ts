@@ -28,6 +28,12 @@ describe("list ordering", () => {
     expect(titles(findConversations(view.conversations, "station", ME, view.accounts))).toContain(id("deniz"));
   });
 
+  it("puts who is called so before who works there", () => {
+    const found = titles(findConversations(inOrder(view.conversations), "station", ME, view.accounts));
+    expect(found.slice(0, 2)).toEqual([id("station1"), id("umzug")]);
+    expect(found).toContain(id("boris"));
+  });
+
   it("offers neither oneself, nor the archive, nor who is gone, and ignores titles in the alphabet", () => {
     const offered = reachable(view.accounts, ME);
     expect(offered.map((one) => one.id)).not.toContain(ME);

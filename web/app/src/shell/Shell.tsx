@@ -77,7 +77,7 @@ export function Shell({ unusedCode }: { unusedCode: boolean }) {
   useEffect(() => {
     const escape = (event: KeyboardEvent) => {
       // What is open above (a dialog, a menu) has taken it already.
-      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]')) return;
+      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector('[role="dialog"], [role="menu"]')) return;
       if (place.details || place.side !== "list" || place.main) back();
     };
     window.addEventListener("keydown", escape);
