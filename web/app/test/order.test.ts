@@ -12,6 +12,8 @@ describe("list ordering", () => {
     const ordered = inOrder(view.conversations.toReversed());
     expect(titles(ordered).slice(0, 3)).toEqual([id("boris"), id("station1"), id("reanimation")]);
     expect(ordered.at(-1)?.id).toBe(id("umzug"));
+    const leftJustNow = view.conversations.map((one) => (one.id === id("boris") ? { ...one, membership: "left" as const } : one));
+    expect(titles(inOrder(leftJustNow)).slice(-2)).toEqual([id("boris"), id("umzug")]);
   });
 
   it("takes a conversation up at once when something new is in it", () => {
