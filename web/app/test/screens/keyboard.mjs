@@ -41,6 +41,7 @@ const CHECKS = {
   async "arrows walk through the list"() {
     const page = await open("list");
     await page.keyboard.press("Control+k");
+    await until(page, () => document.activeElement?.getAttribute("aria-label") === "Personen und Gruppen suchen");
     for (let step = 0; step < 3; step += 1) await page.keyboard.press("ArrowDown");
     assert.match((await focused(page)).name, /Reanimation/);
     await page.keyboard.press("ArrowUp");
@@ -58,8 +59,9 @@ const CHECKS = {
     await until(page, () => document.activeElement?.textContent?.includes("Bitte Flüssigkeitsbilanz"));
     await page.keyboard.press("Enter");
     await page.getByRole("menuitem", { name: "Text kopieren" }).waitFor();
+    await until(page, () => document.activeElement?.getAttribute("role") === "menuitem");
     await page.keyboard.press("ArrowDown");
-    assert.equal((await focused(page)).role, "menuitem");
+    await until(page, () => document.activeElement?.textContent === "Zustellung");
     await page.keyboard.press("Escape");
     await until(page, () => document.activeElement?.getAttribute("data-row-kind") === "text");
     assert.match((await focused(page)).name, /Bitte Flüssigkeitsbilanz/);
