@@ -1,12 +1,12 @@
 // Where one writes.
 import { ActionIcon } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { useEffect, useId, useLayoutEffect, useRef, useSyncExternalStore } from "react";
+import { useEffect, useId, useLayoutEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import type { ConversationId } from "../device/contract";
 import { Icon } from "../look/Icon";
+import { explain } from "../session/failure";
 import { useDevice, useDrafts } from "../session/Session";
-import { useCommand } from "../session/useCommand";
 import { Failure } from "../signin/Failure";
 import { sends } from "./composerKeys";
 import { EmojiPicker } from "./EmojiPicker";
@@ -21,7 +21,7 @@ export function Composer({ conversation, title, onSent }: { conversation: Conver
   const device = useDevice();
   const drafts = useDrafts();
   const text = useSyncExternalStore(drafts.subscribe, () => drafts.get(conversation));
-  const command = useCommand();
+  const [failure, setFailure] = useState<unknown>(null);
   const field = useRef<HTMLTextAreaElement>(null);
   const phone = useMediaQuery("(pointer: coarse)", undefined, { getInitialValueInEffect: false }) ?? false;
   const hint = useId();
@@ -45,11 +45,13 @@ export function Composer({ conversation, title, onSent }: { conversation: Conver
     // At once, so that the next message can be written; it comes back if the outbox does not take it.
     drafts.set(conversation, "");
     onSent();
-    void command
-      .run(() => device.send(conversation, body))
-      .then((taken) => {
-        if (!taken) drafts.set(conversation, drafts.get(conversation) === "" ? body : `${body}\n${drafts.get(conversation)}`);
-      });
+    setFailure(null);
+    // Not one after the other: who types fast must not wait, and the device keeps the order in which it is asked.
+    device.send(conversation, body).catch((error: unknown) => {
+      setFailure(error);
+      const typed = drafts.get(conversation);
+      drafts.set(conversation, typed === "" ? body : `${body}\n${typed}`);
+    });
     field.current?.focus({ preventScroll: true });
   };
 
@@ -66,7 +68,7 @@ export function Composer({ conversation, title, onSent }: { conversation: Conver
 
   return (
     <div className={look.composer}>
-      <Failure text={tooLong ? t("composer.tooLong", { max: CHARS_MAX }) : command.failure} />
+      <Failure text={tooLong ? t("composer.tooLong", { max: CHARS_MAX }) : failure === null ? null : explain(failure, t)} />
       <form
         className={look.bar}
         onSubmit={(event) => {

@@ -29,7 +29,7 @@ export function SignIn({ found }: { found: string | null }) {
         <section className={look.card} aria-labelledby="link-found">
           <h2 id="link-found">{t("signin.linkFound")}</h2>
           <p className={look.hint}>{t("signin.linkFoundHint")}</p>
-          <Button size="md" fullWidth loading={command.busy} onClick={() => enrol(link)} data-autofocus>
+          <Button size="md" fullWidth loading={command.busy} onClick={() => enrol(link)} autoFocus>
             {t("signin.enrol")}
           </Button>
           <Failure text={command.failure} />
