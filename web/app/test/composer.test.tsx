@@ -40,6 +40,18 @@ describe("the composer", () => {
     expect(field.value).toBe("");
   });
 
+  it("does not wait for one message before it takes the next", async () => {
+    const device = new MemoryDevice();
+    vi.spyOn(device, "send").mockImplementation((conversation, text) => {
+      device.asked.push({ command: "send", with: [conversation, text] });
+      return new Promise(() => undefined);
+    });
+    const { user, field } = await openIn(device, /Dr. Carla Rossi/);
+    await user.type(field, "eins{Enter}zwei{Enter}");
+    expect(sent(device).map(([, text]) => text)).toEqual(["eins", "zwei"]);
+    expect(field.value).toBe("");
+  });
+
   it("does not send nothing", async () => {
     const device = new MemoryDevice();
     const { user, field } = await openIn(device, /Dr. Carla Rossi/);

@@ -12,6 +12,8 @@ describe("list ordering", () => {
     const ordered = inOrder(view.conversations.toReversed());
     expect(titles(ordered).slice(0, 3)).toEqual([id("boris"), id("station1"), id("reanimation")]);
     expect(ordered.at(-1)?.id).toBe(id("umzug"));
+    const leftJustNow = view.conversations.map((one) => (one.id === id("boris") ? { ...one, membership: "left" as const } : one));
+    expect(titles(inOrder(leftJustNow)).slice(-2)).toEqual([id("boris"), id("umzug")]);
   });
 
   it("takes a conversation up at once when something new is in it", () => {
@@ -26,6 +28,12 @@ describe("list ordering", () => {
     expect(matches("arztin", "Oberärztin, Station 1")).toBe(false);
     expect(matches("oberarz", "Oberärztin, Station 1")).toBe(true);
     expect(titles(findConversations(view.conversations, "station", ME, view.accounts))).toContain(id("deniz"));
+  });
+
+  it("puts who is called so before who works there", () => {
+    const found = titles(findConversations(inOrder(view.conversations), "station", ME, view.accounts));
+    expect(found.slice(0, 2)).toEqual([id("station1"), id("umzug")]);
+    expect(found).toContain(id("boris"));
   });
 
   it("offers neither oneself, nor the archive, nor who is gone, and ignores titles in the alphabet", () => {

@@ -29,7 +29,7 @@ export function IncomingCall({ call, name, command }: { call: Call; name: string
     // Neither Escape nor a tap beside it may decline a call by mistake.
     <Modal.Root opened onClose={() => undefined} closeOnEscape={false} closeOnClickOutside={false} size={380} centered fullScreen={phone} lockScroll={false} zIndex={450} transitionProps={{ duration: 0 }}>
       <Modal.Overlay color="var(--scrim)" backgroundOpacity={1} />
-      <Modal.Content role="alertdialog" aria-label={t("call.incomingFrom", { name })} radius={phone ? 0 : "lg"}>
+      <Modal.Content aria-label={t("call.incomingFrom", { name })} radius={phone ? 0 : "lg"}>
       <div className={look.incoming} data-phone={phone || undefined}>
         <p className={look.kind}>
           <Icon name="lock" size={14} />

@@ -7,6 +7,7 @@ import type { Message } from "../device/contract";
 import { Avatar } from "../look/Avatar";
 import { hueOf } from "../look/face";
 import { Icon } from "../look/Icon";
+import { explainReason } from "../session/failure";
 import { useDevice, useHistories } from "../session/Session";
 import { useCommand } from "../session/useCommand";
 import { useLanguage } from "../shell/useLanguage";
@@ -140,7 +141,7 @@ function FailedActions({ message }: { message: Message }) {
   };
   return (
     <div className={look.failure} role="alert">
-      <span>{command.failure ?? t("message.failed", { reason: message.error ?? t("tick.failed") })}</span>
+      <span>{command.failure ?? t("message.failed", { reason: message.error === null ? t("error.internal") : explainReason(message.error, t) })}</span>
       <span className={look.failureActions}>
         <Button size="compact-sm" variant="light" leftSection={<Icon name="retry" size={15} />} loading={command.busy} onClick={() => void command.run(() => then(device.retry(message.conversation, message.id)))}>
           {t("message.retry")}

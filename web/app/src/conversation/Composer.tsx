@@ -5,8 +5,8 @@ import { useEffect, useId, useLayoutEffect, useRef, useState, useSyncExternalSto
 import { useTranslation } from "react-i18next";
 import type { ConversationId } from "../device/contract";
 import { Icon } from "../look/Icon";
-import { useDevice, useDrafts } from "../session/Session";
 import { explain } from "../session/failure";
+import { useDevice, useDrafts } from "../session/Session";
 import { Failure } from "../signin/Failure";
 import { sends } from "./composerKeys";
 import { EmojiPicker } from "./EmojiPicker";
@@ -45,14 +45,13 @@ export function Composer({ conversation, title, onSent }: { conversation: Conver
     // At once, so that the next message can be written; it comes back if the outbox does not take it.
     drafts.set(conversation, "");
     onSent();
-    // Each on its own: whoever types fast has several on the way, and they leave in the order of writing.
-    device.send(conversation, body).then(
-      () => setFailure(null),
-      (error: unknown) => {
-        setFailure(error);
-        drafts.set(conversation, drafts.get(conversation) === "" ? body : `${body}\n${drafts.get(conversation)}`);
-      },
-    );
+    setFailure(null);
+    // Not one after the other: who types fast must not wait, and the device keeps the order in which it is asked.
+    device.send(conversation, body).catch((error: unknown) => {
+      setFailure(error);
+      const typed = drafts.get(conversation);
+      drafts.set(conversation, typed === "" ? body : `${body}\n${typed}`);
+    });
     field.current?.focus({ preventScroll: true });
   };
 

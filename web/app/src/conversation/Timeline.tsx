@@ -119,7 +119,12 @@ function walk(event: KeyboardEvent<HTMLElement>, rows: readonly Row[], scrollTo:
   const at = document.activeElement;
   if (!(at instanceof HTMLElement)) return;
   const index = Number(at.dataset.index ?? Number.NaN);
-  if (event.key === "Enter" && !Number.isNaN(index)) return at.querySelector<HTMLElement>("[data-actions]")?.click();
+  if (event.key === "Enter" && !Number.isNaN(index)) {
+    // Else the same key press would go on to the menu that it opens, and close it or choose its first entry.
+    event.preventDefault();
+    event.stopPropagation();
+    return at.querySelector<HTMLElement>("[data-actions]")?.click();
+  }
   if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
   if (Number.isNaN(index) && at !== event.currentTarget) return;
   const step = event.key === "ArrowUp" ? -1 : 1;

@@ -27,10 +27,14 @@ export function inOrder(conversations: readonly Conversation[]): Conversation[] 
 }
 
 export function findConversations(conversations: readonly Conversation[], query: string, me: AccountId | null, accounts: Record<AccountId, Account>): Conversation[] {
-  return conversations.filter((conversation) => {
+  const byTitle = (conversation: Conversation) => matches(query, titleOf(conversation, me, accounts));
+  const byRole = (conversation: Conversation) => {
     const peer = peerOf(conversation, me, accounts);
-    return matches(query, titleOf(conversation, me, accounts), peer ? (accounts[peer]?.role ?? "") : "");
-  });
+    return peer !== null && matches(query, titleOf(conversation, me, accounts), accounts[peer]?.role ?? "");
+  };
+  // Who is called so stands before who works there.
+  const titled = conversations.filter(byTitle);
+  return [...titled, ...conversations.filter((conversation) => !titled.includes(conversation) && byRole(conversation))];
 }
 
 /** People that one can write to, by name. */

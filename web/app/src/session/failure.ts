@@ -11,6 +11,12 @@ function known(code: string): Known | null {
   return plain !== "other" && plain in de.error ? (plain as Known) : null;
 }
 
+/** For a reason that comes as text: a code is put in words, and words stay as they are. */
+export function explainReason(reason: string, t: TFunction): string {
+  const key = known(reason);
+  return key ? t(`error.${key}`, { message: "" }) : reason;
+}
+
 export function explain(failure: unknown, t: TFunction): string {
   // By its shape: an error that came through a message channel has lost its class.
   const code = failure instanceof Error && "code" in failure ? String((failure as DeviceError).code) : "";

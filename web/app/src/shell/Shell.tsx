@@ -16,6 +16,7 @@ import { Settings } from "../settings/Settings";
 import { NavigationContext, useNavigationRoot, type Place } from "./place";
 import { usePhone } from "./usePhone";
 import { OfflineBanner } from "./OfflineBanner";
+import { useEscape } from "./useEscape";
 import { useWatchedPresence } from "./useWatchedPresence";
 import { useTabTitle } from "./useTabTitle";
 import look from "./Shell.module.css";
@@ -74,15 +75,7 @@ export function Shell({ unusedCode }: { unusedCode: boolean }) {
     requestAnimationFrame(() => search.current?.focus());
   };
   useHotkeys([["mod+K", toSearch]], []);
-  useEffect(() => {
-    const escape = (event: KeyboardEvent) => {
-      // What is open above (a dialog, a menu) has taken it already.
-      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]')) return;
-      if (place.details || place.side !== "list" || place.main) back();
-    };
-    window.addEventListener("keydown", escape);
-    return () => window.removeEventListener("keydown", escape);
-  }, [place, back]);
+  useEscape(() => (place.details || place.side !== "list" || place.main) && back());
 
   return (
     <NavigationContext value={navigation}>

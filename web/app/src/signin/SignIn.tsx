@@ -29,7 +29,7 @@ export function SignIn({ found }: { found: string | null }) {
         <section className={look.card} aria-labelledby="link-found">
           <h2 id="link-found">{t("signin.linkFound")}</h2>
           <p className={look.hint}>{t("signin.linkFoundHint")}</p>
-          <Button size="md" fullWidth loading={command.busy} onClick={() => enrol(link)} data-autofocus>
+          <Button size="md" fullWidth loading={command.busy} onClick={() => enrol(link)} autoFocus>
             {t("signin.enrol")}
           </Button>
           <Failure text={command.failure} />
@@ -61,7 +61,7 @@ export function SignIn({ found }: { found: string | null }) {
           <p className={look.or}>{t("signin.or")}</p>
           <section className={look.card}>
             <p className={look.hint}>{t("signin.linkHint")}</p>
-            <Button variant="light" size="md" fullWidth leftSection={<Icon name="devices" />} disabled={command.busy} onClick={() => void command.run(() => device.beginLink())}>
+            <Button variant="light" size="md" fullWidth className={look.long} leftSection={<Icon name="devices" />} disabled={command.busy} onClick={() => void command.run(() => device.beginLink())}>
               {t("signin.link")}
             </Button>
           </section>
