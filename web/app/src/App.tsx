@@ -52,7 +52,7 @@ function Starting() {
   return (
     <main className={look.starting} aria-busy="true">
       <Mark size={56} />
-      <h1 role="status">{t("app.loading")}</h1>
+      <h1 aria-live="polite">{t("app.loading")}</h1>
       <Loader size="sm" />
     </main>
   );

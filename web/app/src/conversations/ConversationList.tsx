@@ -1,5 +1,5 @@
 // The list: who one talks to, newest first, and the search over people and groups.
-import { ActionIcon, Menu, TextInput, Tooltip, UnstyledButton } from "@mantine/core";
+import { ActionIcon, Button, Menu, TextInput, Tooltip, UnstyledButton } from "@mantine/core";
 import { useDeferredValue, useMemo, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { useTranslation } from "react-i18next";
 import type { AccountId } from "../device/contract";
@@ -144,6 +144,9 @@ export function ConversationList({ search }: { search: RefObject<HTMLInputElemen
           <div className={look.empty}>
             <strong>{t("list.empty")}</strong>
             <p>{t("list.emptyHint")}</p>
+            <Button variant="light" mt="md" leftSection={<Icon name="compose" size={18} />} onClick={() => go({ ...place, side: "new-chat" })}>
+              {t("list.newChat")}
+            </Button>
           </div>
         )}
       </nav>
