@@ -29,7 +29,7 @@ export function tone(folder: string, hz: number): string {
   return path;
 }
 
-/** The frequency of the loudest second of a recording (48 kHz, mono, 16 bits), by its rising zero crossings. */
+/** The frequency of the loudest second of a recording (48 kHz, mono, 16 bits): the median distance of rising zero crossings, so that a repaired gap does not count. */
 export function frequency(path: string): number {
   const wav = readFileSync(path).subarray(HEAD_BYTES);
   const samples = new Int16Array(wav.buffer, wav.byteOffset, Math.floor(wav.byteLength / 2));
@@ -38,9 +38,11 @@ export function frequency(path: string): number {
     const power = samples.subarray(from, from + RATE).reduce((sum, sample) => sum + Math.abs(sample), 0);
     if (power > loudest) [loudest, at] = [power, from];
   }
-  let crossings = 0;
+  const crossings: number[] = [];
   for (let i = at + 1; i < at + RATE; i += 1) {
-    if ((samples[i - 1] ?? 0) < 0 && (samples[i] ?? 0) >= 0) crossings += 1;
+    const [before, after] = [samples[i - 1] ?? 0, samples[i] ?? 0];
+    if (before < 0 && after >= 0) crossings.push(i - after / (after - before));
   }
-  return crossings;
+  const periods = crossings.slice(1).map((crossing, i) => crossing - (crossings[i] ?? 0)).sort((one, other) => one - other);
+  return RATE / (periods[Math.floor(periods.length / 2)] ?? Infinity);
 }
