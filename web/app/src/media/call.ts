@@ -9,7 +9,6 @@ const GATHERING_MAX_MS = 1_500;
 export class CallMedia {
   private readonly frames = new Worker(ownScript(framesAddress), { type: "module" });
   private readonly audio = new Audio();
-  private counts: FrameCounts = { kind: "counts", sealed: 0, opened: 0, refused: 0 };
 
   private constructor(
     private readonly connection: RTCPeerConnection,
@@ -18,7 +17,6 @@ export class CallMedia {
   ) {
     let talking = false;
     this.frames.onmessage = ({ data }: MessageEvent<FrameCounts>) => {
-      this.counts = data;
       if (!talking && data.opened > 0) {
         talking = true;
         this.onTalking();
@@ -76,10 +74,6 @@ export class CallMedia {
 
   mute(muted: boolean): void {
     this.microphone.enabled = !muted;
-  }
-
-  statistics(): FrameCounts {
-    return this.counts;
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 // What passes between a tab, its worker, and the worker that has the engine.
 import type {
-  AccountId, Call, CallId, Connection, Conversation, ConversationId, DeviceInfo, Message, MessageId, Page, Presence, View,
+  AccountId, CallId, Conversation, ConversationId, DeviceInfo, Message, MessageId, Page, Presence, View,
 } from "../device/contract";
 
 /** What a tab may ask; `answer` types stand in `Answers`. */
@@ -72,8 +72,6 @@ export interface Patch {
   /** What was there before is void: a new engine speaks. */
   whole?: boolean;
 }
-
-export type { Call, Connection };
 
 /** To a tab. */
 export type ToTab =

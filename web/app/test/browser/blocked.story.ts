@@ -1,4 +1,4 @@
-// A network that blocks UDP: no datagram reaches the node, so the page falls back to WebSocket by itself and says so.
+// A network in which no datagram reaches the node: the page falls back to WebSocket by itself and says so.
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Hospital } from "./hospital";
 import { Person } from "./person";
@@ -13,7 +13,7 @@ afterAll(() => hospital?.close());
 
 test("chat works over WebSocket, and the connection details say why", async () => {
   const [blocked, free] = await Promise.all([hospital.browser("anna"), hospital.browser("boris")]);
-  // Port 9 is where nobody answers: to the page it looks like a firewall that drops.
+  // A UDP port where nobody is: the page cannot know that from one that is blocked.
   await blocked.route("**/connect.json", async (route) => {
     const answer = await route.fetch();
     const places = (await answer.json()) as { webtransport: { port: number } };
