@@ -7,6 +7,7 @@
 //!
 //! Absent on purpose: I/O, clocks, SQL. Time is an argument; randomness comes through the MLS provider only.
 
+pub mod attachment;
 mod cells;
 mod codec;
 mod credential;

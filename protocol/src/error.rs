@@ -102,6 +102,11 @@ codes! {
     /// A limit on members, conversations or pending messages.
     LimitReached = 411,
 
+    /// The account has no room left for attachments, or the file is larger than the node takes. Waiting does not help: ask the IT admin.
+    QuotaExceeded = 412,
+    /// No such attachment in this conversation, or it is not complete yet.
+    UnknownAttachment = 413,
+
     // 5xx: calls
     /// No such call, or it is over.
     UnknownCall = 500,

@@ -68,6 +68,8 @@ id!(
     ConversationId,
     /// A message, made by its sender; sending it twice stores it once.
     MessageId,
+    /// The ciphertext of a file that was sent, made by its sender.
+    AttachmentId,
     /// A call.
     CallId,
     /// A server of the hospital.

@@ -17,7 +17,7 @@ pub mod wire {
 mod redacted;
 
 pub use error::{Code, WireError};
-pub use id::{AccountId, CallId, ConversationId, DeviceId, GroupId, Incarnation, MessageId, NodeId, Rendezvous};
+pub use id::{AccountId, AttachmentId, CallId, ConversationId, DeviceId, GroupId, Incarnation, MessageId, NodeId, Rendezvous};
 
 /// The version both sides speak; `Hello` carries it.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -40,3 +40,6 @@ pub const WEB_ORIGIN_PREFIX: &[u8] = b"wardline web origin v1\0";
 
 /// The path of sessions on both of the browser's roads, WebTransport and WebSocket.
 pub const SESSION_PATH: &str = "/session";
+
+/// The path of bulk streams for browsers whose session is a WebSocket.
+pub const BULK_PATH: &str = "/bulk";

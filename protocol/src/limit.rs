@@ -68,3 +68,34 @@ pub const LINK_GRANT_BYTES_MAX: usize = 256 * 1024;
 
 /// Ids in one request that takes a list.
 pub const IDS_PER_REQUEST: usize = 5_000;
+
+/// Bytes of one attachment's content. Its ciphertext is a little longer: a tag of 16 bytes for each piece.
+pub const ATTACHMENT_BYTES_MAX: u64 = 100_000_000;
+
+/// Bytes of one `chunk` on a bulk stream.
+pub const BULK_CHUNK_BYTES: usize = 16 * 1024;
+
+/// Bytes of `chunk`s that may be on their way beyond what the receiver has `taken`: what is in flight stands in front of an alert on the
+/// same connection, whatever its priority.
+pub const BULK_WINDOW_BYTES: u64 = 64 * 1024;
+
+/// Bytes of one frame on a bulk stream.
+pub const BULK_FRAME_BYTES_MAX: usize = BULK_CHUNK_BYTES + 1024;
+
+/// How long a ticket opens a bulk stream.
+pub const BULK_TICKET_MS: u64 = 60_000;
+
+/// Bytes of a file's name.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// Bytes of a file's media type.
+pub const MEDIA_TYPE_BYTES_MAX: usize = 127;
+
+/// Bytes of a thumbnail.
+pub const THUMBNAIL_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of what is written below a file.
+pub const CAPTION_BYTES_MAX: usize = 4_096;
+
+/// Bytes of a place in words.
+pub const PLACE_WORDS_BYTES_MAX: usize = 1_024;

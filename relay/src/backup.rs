@@ -1,22 +1,27 @@
-//! One file that holds everything a node needs to live again: its database and its keys.
+//! One file that holds what a node needs to live again, its database and its keys; and beside it, if people sent files, a directory with their
+//! ciphertexts. Those never change once they are complete, so the directory may be brought up to date by any tool that copies what is missing.
 //!
 //! The file is itself a SQLite database: a consistent copy of the node's, taken while it runs, with the key files in one more table. It is as
 //! secret as the data directory, and like it holds no message in clear.
+use crate::attachments::{ATTACHMENTS_DIR, path_of};
 use crate::identity::{
     CARD_FILE, CERTIFICATE_FILE, CERTIFICATE_KEY_FILE, DataDir, DataDirError, PROPOSER_FILE, at, write_private,
 };
 use crate::node::meta;
-use crate::store::{SqliteStore, database_path};
+use crate::store::{SqliteStore, attachment, database_path};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
-use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use wardline_signaling::StoreError;
 use zeroize::Zeroizing;
 
 /// Files of the data directory that go along.
 const FILES: [&str; 4] = [CERTIFICATE_FILE, CERTIFICATE_KEY_FILE, PROPOSER_FILE, CARD_FILE];
+
+/// Rows read at once.
+const ATTACHMENTS_PER_PAGE: usize = 1_000;
 
 /// The backup was not taken or not restored; nothing half-done is left.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +41,14 @@ pub enum BackupError {
         /// What is wrong.
         reason: String,
     },
+    /// The ciphertexts beside the file are not all there.
+    #[error("{missing} files that people sent are not in {path}: put the directory of the backup there")]
+    AttachmentsMissing {
+        /// Where they belong.
+        path: PathBuf,
+        /// How many.
+        missing: usize,
+    },
     /// SQLite.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
@@ -53,7 +66,10 @@ pub async fn backup(data_dir: &Path, to: &Path) -> Result<(), BackupError> {
     let mut partial = to.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
-    let done = take(&dir, &partial).await;
+    let done = match take(&dir, &partial).await {
+        Ok(()) => take_attachments(&dir, &partial, &beside(to)).await,
+        Err(error) => Err(error),
+    };
     let done = match done {
         Ok(()) => fs::rename(&partial, to).map_err(|error| at(to)(error).into()),
         Err(error) => Err(error),
@@ -97,6 +113,58 @@ async fn take(dir: &DataDir, partial: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
+/// Where the ciphertexts of a backup are.
+fn beside(backup: &Path) -> PathBuf {
+    let mut path = backup.as_os_str().to_owned();
+    path.push(".attachments");
+    path.into()
+}
+
+/// Copies what the copied database calls complete. What an earlier attempt left there is taken over.
+async fn take_attachments(dir: &DataDir, copy: &Path, to: &Path) -> Result<(), BackupError> {
+    let from = dir.file(ATTACHMENTS_DIR);
+    let missing = copy_attachments(copy, &from, to).await?;
+    if missing > 0 {
+        // A backup of what is left is better than none.
+        tracing::error!(missing, "files that people sent are missing in the data directory: they are not in the backup");
+    }
+    Ok(())
+}
+
+/// Copies every complete attachment of a database; gives how many are not there.
+async fn copy_attachments(database: &Path, from: &Path, to: &Path) -> Result<usize, BackupError> {
+    let mut database = open(database).await?;
+    let (mut after, mut missing) = (Vec::new(), 0);
+    loop {
+        let page = attachment::complete(&mut database, &after, ATTACHMENTS_PER_PAGE).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = last.as_bytes().to_vec();
+        for (id, bytes) in page {
+            let (source, target) = (path_of(from, id), path_of(to, id));
+            let whole = |path: &Path| fs::metadata(path).is_ok_and(|found| found.len() == bytes);
+            if whole(&target) {
+                continue;
+            }
+            if !whole(&source) {
+                missing += 1;
+                continue;
+            }
+            copy_private(&source, &target)?;
+        }
+    }
+    database.close().await?;
+    Ok(missing)
+}
+
+fn copy_private(source: &Path, target: &Path) -> Result<(), DataDirError> {
+    if let Some(parent) = target.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(at(parent))?;
+    }
+    fs::copy(source, target).map_err(at(target))?;
+    write_mode(target)?;
+    File::open(target).and_then(|file| file.sync_all()).map_err(at(target))
+}
+
 /// Makes a data directory from a backup. It gets a new incarnation, by which clients that are ahead of it notice and heal.
 /// Refuses a directory that is not empty.
 pub async fn restore(from: &Path, data_dir: &Path) -> Result<(), BackupError> {
@@ -132,6 +200,11 @@ async fn unpack(from: &Path, dir: &DataDir) -> Result<(), BackupError> {
     let store = SqliteStore::open(&database).await?;
     store.set_meta(meta::INCARNATION, &crate::random::<16>()).await?;
     store.close().await?;
+    // By now the tables are those of this program.
+    let missing = copy_attachments(&database, &beside(from), &dir.file(ATTACHMENTS_DIR)).await?;
+    if missing > 0 {
+        return Err(BackupError::AttachmentsMissing { path: beside(from), missing });
+    }
     dir.sync()?;
     Ok(())
 }

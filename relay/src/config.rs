@@ -30,6 +30,8 @@ pub struct Config {
     pub media: Media,
     /// How much is allowed.
     pub limits: Limits,
+    /// Photos and other files.
+    pub attachments: Attachments,
     /// What is written to standard error.
     pub log: Log,
 }
@@ -43,6 +45,7 @@ impl Default for Config {
             ops: Ops::default(),
             media: Media::default(),
             limits: Limits::default(),
+            attachments: Attachments::default(),
             log: Log::default(),
         }
     }
@@ -151,12 +154,38 @@ impl Default for Limits {
     }
 }
 
-impl From<&Limits> for wardline_signaling::Limits {
-    fn from(limits: &Limits) -> Self {
+/// Photos, videos and other files, kept as ciphertext in `attachments` below the data directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attachments {
+    /// Bytes of one file; at most 100,000,000.
+    pub file_bytes_max: u64,
+    /// Bytes that the files of one account may take.
+    pub account_bytes_max: u64,
+    /// Files are refused while less than this would be left on the disk, so that messages are always stored.
+    pub keep_free_bytes: u64,
+}
+
+impl Default for Attachments {
+    fn default() -> Self {
+        let limits = wardline_signaling::Limits::default();
         Self {
-            creations_per_hour: limits.creations_per_hour,
-            external_joins_per_hour: limits.external_joins_per_hour,
-            key_packages_per_hour: limits.key_packages_per_hour,
+            file_bytes_max: limits.file_bytes_max,
+            account_bytes_max: limits.attachment_bytes_per_account,
+            keep_free_bytes: 2_000_000_000,
+        }
+    }
+}
+
+impl Config {
+    /// What the signaling plane is held to.
+    pub fn plane_limits(&self) -> wardline_signaling::Limits {
+        wardline_signaling::Limits {
+            creations_per_hour: self.limits.creations_per_hour,
+            external_joins_per_hour: self.limits.external_joins_per_hour,
+            key_packages_per_hour: self.limits.key_packages_per_hour,
+            file_bytes_max: self.attachments.file_bytes_max,
+            attachment_bytes_per_account: self.attachments.account_bytes_max,
         }
     }
 }

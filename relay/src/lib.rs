@@ -2,6 +2,7 @@
 //!
 //! Absent on purpose: rules about accounts, conversations and calls, which are in `wardline-signaling`; forwarding of media, which is in
 //! `wardline-sfu`; anything that could open a message or a media frame.
+pub(crate) mod attachments;
 pub mod backup;
 pub mod config;
 pub mod dev;

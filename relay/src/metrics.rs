@@ -96,6 +96,10 @@ pub struct Metrics {
     store_batches: Histogram,
     store_transaction: Histogram,
     store_failures: Counter,
+    uploads_open: Gauge,
+    attachment_bytes: Gauge,
+    transferred: Family<Direction, Counter>,
+    transfers_refused: Family<ErrorCode, Counter>,
     media_packets: Family<Direction, Counter>,
     media_bytes: Family<Direction, Counter>,
     media_forwarded: Counter,
@@ -129,6 +133,10 @@ impl Default for Metrics {
             store_batches: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
             store_transaction: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             store_failures: Counter::default(),
+            uploads_open: Gauge::default(),
+            attachment_bytes: Gauge::default(),
+            transferred: Family::default(),
+            transfers_refused: Family::default(),
             media_packets: Family::default(),
             media_bytes: Family::default(),
             media_forwarded: Counter::default(),
@@ -169,6 +177,10 @@ impl Metrics {
         r.register("store_transaction_batches", "Batches that shared a transaction", self.store_batches.clone());
         r.register("store_transaction_seconds", "Time of a transaction with its sync", self.store_transaction.clone());
         r.register("store_failures", "Transactions that failed", self.store_failures.clone());
+        r.register("uploads_open", "Attachments that are not complete", self.uploads_open.clone());
+        r.register("attachment_bytes", "Bytes of all attachments, announced ones included", self.attachment_bytes.clone());
+        r.register("transfer_bytes", "Bytes of attachments moved, by direction", self.transferred.clone());
+        r.register("transfers_refused", "Transfers that ended early, by error number", self.transfers_refused.clone());
         r.register("media_packets", "Datagrams of the media plane", self.media_packets.clone());
         r.register("media_bytes", "Bytes of the media plane (UDP payload)", self.media_bytes.clone());
         r.register("media_forwarded_packets", "RTP packets forwarded, for each receiver", self.media_forwarded.clone());
@@ -195,6 +207,21 @@ impl Metrics {
         let gauge = self.connections_open.get_or_create(&Road { road: road.label() }).clone();
         gauge.inc();
         Counted(gauge)
+    }
+
+    /// Bytes of an upload.
+    pub fn transferred_in(&self, bytes: usize) {
+        self.transferred.get_or_create(&Direction { direction: "in" }).inc_by(bytes as u64);
+    }
+
+    /// Bytes of a download.
+    pub fn transferred_out(&self, bytes: usize) {
+        self.transferred.get_or_create(&Direction { direction: "out" }).inc_by(bytes as u64);
+    }
+
+    /// A bulk stream was refused or ended early.
+    pub fn transfer_refused(&self, code: u32) {
+        self.transfers_refused.get_or_create(&ErrorCode { code }).inc();
     }
 
     /// A frame arrived.
@@ -255,6 +282,8 @@ impl Metrics {
         self.conversations.set(signed(counts.conversations));
         self.calls.get_or_create(&CallState { state: "ringing" }).set(signed(counts.calls_ringing));
         self.calls.get_or_create(&CallState { state: "talking" }).set(signed(counts.calls_talking));
+        self.uploads_open.set(signed(counts.uploads_open));
+        self.attachment_bytes.set(i64::try_from(counts.attachment_bytes).unwrap_or(i64::MAX));
     }
 
     /// The media plane's present numbers.
@@ -321,6 +350,10 @@ mod tests {
         let mut counts = Counts::default();
         (counts.sessions, counts.accounts_online, counts.devices, counts.conversations) = (1, 2, 3, 4);
         (counts.calls_ringing, counts.calls_talking) = (5, 6);
+        (counts.uploads_open, counts.attachment_bytes) = (7, 8);
+        metrics.transferred_in(9);
+        metrics.transferred_out(10);
+        metrics.transfer_refused(412);
         metrics.plane_counts(&counts);
         let mut stats = Stats::default();
         (stats.packets_in, stats.packets_out, stats.bytes_in, stats.bytes_out) = (10, 20, 30, 40);
@@ -346,6 +379,11 @@ mod tests {
             ("wardline_conversations", 4.0),
             ("wardline_calls{state=\"ringing\"}", 5.0),
             ("wardline_calls{state=\"talking\"}", 6.0),
+            ("wardline_uploads_open", 7.0),
+            ("wardline_attachment_bytes", 8.0),
+            ("wardline_transfer_bytes_total{direction=\"in\"}", 9.0),
+            ("wardline_transfer_bytes_total{direction=\"out\"}", 10.0),
+            ("wardline_transfers_refused_total{code=\"412\"}", 1.0),
             ("wardline_plane_queue_inputs", 7.0),
             ("wardline_plane_handle_seconds_count", 1.0),
             ("wardline_messages_accepted_total", 4.0),

@@ -1,9 +1,10 @@
 //! What goes into the plane and what comes out of it.
+use crate::attachment::Transfer;
 use crate::store::{Answer, Query, Write};
 use std::sync::Arc;
 use wardline_directory::key::ProposerKey;
-use wardline_protocol::wire::{ClientFrame, ServerFrame};
-use wardline_protocol::{CallId, DeviceId, Incarnation, NodeId, WireError};
+use wardline_protocol::wire::{ClientFrame, ServerFrame, TransferOpened};
+use wardline_protocol::{AttachmentId, CallId, DeviceId, Incarnation, NodeId, WireError};
 
 /// One connection, numbered by the shell; never used twice in a node's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +67,22 @@ pub enum Input {
         /// The answer, or that the store failed.
         answer: Result<Answer, WireError>,
     },
+    /// The answer to [`Output::OpenTransfer`].
+    TransferOpened {
+        /// As asked.
+        session: SessionId,
+        /// As asked.
+        request_id: u64,
+        /// The ticket, or why there is none.
+        opened: Result<TransferOpened, WireError>,
+    },
+    /// An upload is complete: its ciphertext is on disk and has the hash that was announced.
+    Uploaded {
+        /// The session that had opened the transfer.
+        session: SessionId,
+        /// What.
+        attachment_id: AttachmentId,
+    },
     /// From the media plane.
     Media(MediaEvent),
     /// The time set by [`crate::Plane::next_wake_ms`] has come.
@@ -112,6 +129,13 @@ pub enum Output {
         request_id: u64,
         /// The question.
         query: Query,
+    },
+    /// Open a bulk stream, then give [`Input::TransferOpened`].
+    OpenTransfer(Transfer),
+    /// Delete what there is of an attachment, if anything.
+    DropAttachment {
+        /// Which.
+        attachment_id: AttachmentId,
     },
     /// For the media plane.
     Media(MediaCommand),

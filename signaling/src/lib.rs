@@ -5,6 +5,7 @@
 //!
 //! Absent on purpose: sockets, clocks, randomness, await, SQL, and anything that could open a message or a media frame.
 
+mod attachment;
 mod call;
 mod conversation;
 mod identity;
@@ -16,10 +17,11 @@ mod rate;
 mod session;
 mod store;
 
+pub use attachment::{Direction, Transfer, TransferWish};
 pub use input::{BatchId, Class, Input, MediaCommand, MediaEvent, NodeIdentity, Output, SdpOffer, SessionId};
 pub use limit::Limits;
 pub use plane::{Counts, OpenError, Plane};
 pub use store::{
-    Answer, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, KeyPackageRow, MemberRow, Query, Snapshot, Store,
+    Answer, AttachmentRow, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, KeyPackageRow, MemberRow, Query, Snapshot, Store,
     StoreError, WelcomeRow, Write,
 };

@@ -30,6 +30,12 @@ pub const LAZY_WRITE_MS: u64 = 1_000;
 /// Cursors that wait; one more sends them all.
 pub const LAZY_WRITES_MAX: usize = 4_096;
 
+/// Uploads of one account that are not complete; a further one is refused.
+pub const UPLOADS_OPEN_MAX: usize = 64;
+
+/// How long an upload that was announced may take, interruptions included: then it is forgotten.
+pub const UPLOAD_KEEP_MS: u64 = 7 * 24 * 3_600_000;
+
 /// Limits an installation can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -39,10 +45,20 @@ pub struct Limits {
     pub external_joins_per_hour: u32,
     /// Key packages one device may fetch an hour.
     pub key_packages_per_hour: u32,
+    /// Bytes of one file's content; at most `wardline_protocol::limit::ATTACHMENT_BYTES_MAX`.
+    pub file_bytes_max: u64,
+    /// Bytes of attachments that one account may have stored.
+    pub attachment_bytes_per_account: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { creations_per_hour: 1_000, external_joins_per_hour: 60, key_packages_per_hour: 20_000 }
+        Self {
+            creations_per_hour: 1_000,
+            external_joins_per_hour: 60,
+            key_packages_per_hour: 20_000,
+            file_bytes_max: wardline_protocol::limit::ATTACHMENT_BYTES_MAX,
+            attachment_bytes_per_account: 20_000_000_000,
+        }
     }
 }

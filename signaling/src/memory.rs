@@ -1,14 +1,14 @@
 //! A store in memory: for tests, which can also make it forget what was not durable. A hospital's node uses the one of `relay`.
 use crate::limit::RECENT_MESSAGES;
 use crate::store::{
-    Answer, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, MemberRow, Query, Snapshot, Store, StoreError,
+    Answer, AttachmentRow, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, MemberRow, Query, Snapshot, Store, StoreError,
     WelcomeRow, Write,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use wardline_protocol::wire::{self, entry};
-use wardline_protocol::{AccountId, ConversationId, DeviceId, MessageId, limit as wire_limit};
+use wardline_protocol::{AccountId, AttachmentId, ConversationId, DeviceId, MessageId, limit as wire_limit};
 
 /// See the module.
 #[derive(Default)]
@@ -25,6 +25,7 @@ struct State {
     key_packages: BTreeMap<u64, (DeviceId, Bytes)>,
     last_resorts: BTreeMap<DeviceId, Bytes>,
     conversations: BTreeMap<ConversationId, Kept>,
+    attachments: BTreeMap<AttachmentId, AttachmentRow>,
 }
 
 #[derive(Default)]
@@ -180,6 +181,12 @@ impl State {
                     member.delivered_seq = seq;
                 }
             }
+            Write::Attachment(row) => {
+                self.attachments.insert(row.attachment_id, row);
+            }
+            Write::DropAttachment { attachment_id } => {
+                self.attachments.remove(&attachment_id);
+            }
             Write::ReadUpTo { conversation_id, account_id, seq } => {
                 self.kept(conversation_id).read.insert(account_id, seq);
             }
@@ -217,6 +224,10 @@ impl State {
                 });
                 Answer::KeyPackages(single.chain(reusable).collect())
             }
+            Query::Attachment { attachment_id, wish } => {
+                let found = self.attachments.get(attachment_id).cloned();
+                Answer::Attachment { attachment_id: *attachment_id, wish: wish.clone(), found }
+            }
             Query::FindMessage { conversation_id, message_id } => {
                 let log = self.conversations.get(conversation_id).map(|kept| kept.log.as_slice()).unwrap_or_default();
                 let found = log.iter().find(|entry| message_of(entry) == Some(*message_id));
@@ -250,6 +261,10 @@ impl State {
                 .keys()
                 .map(|device_id| WelcomeRow { conversation_id: *conversation_id, device_id: *device_id })
         });
+        let mut attachment_bytes = BTreeMap::new();
+        for row in self.attachments.values() {
+            *attachment_bytes.entry(row.account_id).or_default() += row.sealed_bytes;
+        }
         Snapshot {
             statements: self.statements.clone(),
             devices: self.devices.values().cloned().collect(),
@@ -259,6 +274,8 @@ impl State {
             last_resorts: self.last_resorts.keys().copied().collect(),
             conversations: conversations.collect(),
             welcomes: welcomes.collect(),
+            uploads: self.attachments.values().filter(|row| !row.complete).cloned().collect(),
+            attachment_bytes: attachment_bytes.into_iter().collect(),
         }
     }
 }

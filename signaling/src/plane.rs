@@ -1,4 +1,5 @@
 //! The plane itself: what it owns, how inputs are dispatched, and how "durable before said" is kept.
+use crate::attachment::Attachments;
 use crate::call::Calls;
 use crate::conversation::Conversation;
 use crate::identity::{Account, Device};
@@ -33,6 +34,7 @@ pub struct Plane {
     pub(crate) direct: BTreeMap<(AccountId, AccountId), ConversationId>,
     pub(crate) leases: BTreeSet<(u64, ConversationId)>,
     pub(crate) calls: Calls,
+    pub(crate) attachments: Attachments,
     pub(crate) next_key_package_id: u64,
     pub(crate) shutting_down: bool,
     next_batch: u64,
@@ -114,13 +116,15 @@ pub struct Counts {
     pub conversations: usize,
     pub calls_ringing: usize,
     pub calls_talking: usize,
+    pub uploads_open: usize,
+    pub attachment_bytes: u64,
     pub batches_not_durable: usize,
 }
 
 impl Plane {
     /// Builds the plane from durable state. Errors when that state contradicts itself.
     pub fn open(
-        snapshot: Snapshot,
+        mut snapshot: Snapshot,
         root: PublicKey,
         node: NodeIdentity,
         limits: Limits,
@@ -143,6 +147,7 @@ impl Plane {
             direct: BTreeMap::new(),
             leases: BTreeSet::new(),
             calls: Calls::default(),
+            attachments: Attachments::open(&mut snapshot),
             next_key_package_id: 1,
             shutting_down: false,
             next_batch: 1,
@@ -167,6 +172,10 @@ impl Plane {
             Input::Drained { session } => self.send_heads(session),
             Input::Durable { batch } => self.durable(batch),
             Input::Answered { session, request_id, answer } => self.answered(session, request_id, answer),
+            Input::TransferOpened { session, request_id, opened } => {
+                self.transfer_opened(session, request_id, opened);
+            }
+            Input::Uploaded { session, attachment_id } => self.uploaded(session, attachment_id),
             Input::Media(event) => self.media_event(event),
             Input::Tick => self.tick(),
             Input::Shutdown => self.shut_down(),
@@ -180,12 +189,14 @@ impl Plane {
         let expiry = self.expiring.first().map(|(at_ms, _)| *at_ms);
         let lease = self.leases.first().map(|(at_ms, _)| *at_ms);
         let link = self.links.values().map(|waiter| waiter.until_ms).min();
-        [expiry, lease, link, self.calls.next_wake_ms(), self.cursors.due_ms].into_iter().flatten().min()
+        let uploads = self.attachments.next_wake_ms();
+        [expiry, lease, link, self.calls.next_wake_ms(), uploads, self.cursors.due_ms].into_iter().flatten().min()
     }
 
     /// How much there is of everything.
     pub fn counts(&self) -> Counts {
         let (calls_ringing, calls_talking) = self.calls.counts();
+        let (uploads_open, attachment_bytes) = self.attachments.counts();
         Counts {
             sessions: self.sessions.len(),
             accounts: self.directory.accounts().filter(|account| !account.deleted).count(),
@@ -194,6 +205,8 @@ impl Plane {
             conversations: self.conversations.len(),
             calls_ringing,
             calls_talking,
+            uploads_open,
+            attachment_bytes,
             batches_not_durable: self.deferred.len(),
         }
     }
@@ -203,6 +216,7 @@ impl Plane {
         self.expire_links();
         self.expire_leases();
         self.expire_calls();
+        self.expire_uploads();
     }
 
     fn shut_down(&mut self) {

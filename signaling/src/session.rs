@@ -130,6 +130,9 @@ impl Plane {
             Body::UploadKeyPackages(request) => self.upload_key_packages(caller, request),
             Body::FetchKeyPackages(request) => self.fetch_key_packages(caller, &request),
             Body::WatchPresence(request) => self.watch_presence(caller, &request),
+            Body::OpenUpload(request) => self.open_upload(caller, &request),
+            Body::OpenDownload(request) => self.open_download(caller, &request),
+            Body::DropUpload(request) => self.drop_upload(caller, &request),
             Body::StartCall(request) => self.start_call(caller, request),
             Body::ConnectMedia(request) => self.connect_media(caller, request),
             Body::ReportRinging(request) => self.report_ringing(caller, &request.call_id),
@@ -325,6 +328,9 @@ impl Plane {
             Ok(Answer::Log(entries)) => Ok(self.log_read(self.device_of(session), entries)),
             Ok(Answer::Welcomes(welcomes)) => Ok(Reply::Now(response::Result::Welcomes(wire::Welcomes { welcomes }))),
             Ok(Answer::KeyPackages(found)) => Ok(self.key_packages_read(found)),
+            Ok(Answer::Attachment { attachment_id, wish, found }) => {
+                self.attachment_found(session, request_id, attachment_id, wish, found)
+            }
             Ok(Answer::FindMessage(found)) => {
                 self.message_found(session, request_id, found);
                 Ok(Reply::Later)

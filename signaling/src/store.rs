@@ -1,8 +1,9 @@
 //! What the plane asks of durable storage: a snapshot at start, ordered writes, a few reads.
+use crate::attachment::TransferWish;
 use bytes::Bytes;
 use std::future::Future;
 use wardline_protocol::wire;
-use wardline_protocol::{AccountId, ConversationId, DeviceId, MessageId};
+use wardline_protocol::{AccountId, AttachmentId, ConversationId, DeviceId, MessageId};
 
 /// Durable state. The embedded one is SQLite (`relay`); [`crate::memory::MemoryStore`] serves tests.
 pub trait Store: Send + Sync + 'static {
@@ -73,6 +74,10 @@ pub enum Write {
     Delivered { conversation_id: ConversationId, device_id: DeviceId, seq: u64 },
     /// How far a person has read a conversation.
     ReadUpTo { conversation_id: ConversationId, account_id: AccountId, seq: u64 },
+    /// An attachment was announced, or is complete now: replaces the row.
+    Attachment(AttachmentRow),
+    /// An upload was given up.
+    DropAttachment { attachment_id: AttachmentId },
 }
 
 /// A question to durable state.
@@ -88,6 +93,8 @@ pub enum Query {
     KeyPackages { ids: Vec<u64>, last_resort_of: Vec<DeviceId> },
     /// Where a message was stored, looked up beyond what the plane remembers.
     FindMessage { conversation_id: ConversationId, message_id: MessageId },
+    /// An attachment; the wish comes back with the answer.
+    Attachment { attachment_id: AttachmentId, wish: TransferWish },
 }
 
 /// The answer to a [`Query`].
@@ -102,6 +109,15 @@ pub enum Answer {
     KeyPackages(Vec<FoundKeyPackage>),
     /// To `FindMessage`: seq and time, if it is there.
     FindMessage(Option<(u64, u64)>),
+    /// To `Attachment`.
+    Attachment {
+        /// As asked.
+        attachment_id: AttachmentId,
+        /// As asked.
+        wish: TransferWish,
+        /// If it is there.
+        found: Option<AttachmentRow>,
+    },
 }
 
 /// A key package as read.
@@ -134,6 +150,10 @@ pub struct Snapshot {
     pub conversations: Vec<ConversationRow>,
     /// Welcomes that wait.
     pub welcomes: Vec<WelcomeRow>,
+    /// Attachments that are not complete.
+    pub uploads: Vec<AttachmentRow>,
+    /// Bytes of attachments by uploader, those that are not complete included.
+    pub attachment_bytes: Vec<(AccountId, u64)>,
 }
 
 /// A device as stored.
@@ -205,6 +225,25 @@ pub struct FormerRow {
     pub first_seq: u64,
     /// The last one: the commit that removed it.
     pub left_seq: u64,
+}
+
+/// An attachment as stored; its ciphertext is a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachmentRow {
+    /// Its id.
+    pub attachment_id: AttachmentId,
+    /// Whose members may fetch it.
+    pub conversation_id: ConversationId,
+    /// Who uploaded it.
+    pub account_id: AccountId,
+    /// Of the whole ciphertext.
+    pub sealed_bytes: u64,
+    /// Of the whole ciphertext.
+    pub sealed_sha256: [u8; 32],
+    /// When it was announced.
+    pub created_ms: u64,
+    /// Whether it is all there.
+    pub complete: bool,
 }
 
 /// A waiting welcome as stored.

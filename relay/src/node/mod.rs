@@ -5,6 +5,7 @@ mod supervise;
 
 pub use plane::{READS_MAX, SHUTDOWN_MAX, STORE_QUEUE_BATCHES};
 
+use crate::attachments::Attachments;
 use crate::config::{Config, ConfigError};
 use crate::identity::{DataDir, DataDirError, Lock};
 use crate::media;
@@ -26,7 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wardline_directory::key::PublicKey;
 use wardline_protocol::wire::ClientFrame;
-use wardline_protocol::{Code, Incarnation, NodeId, WireError};
+use wardline_protocol::{AttachmentId, Code, Incarnation, NodeId, WireError};
 use wardline_sfu::Sfu;
 use wardline_signaling::{Counts, NodeIdentity, SessionId, StoreError};
 
@@ -55,6 +56,8 @@ pub(crate) enum FromSession {
     Opened { session: SessionId, queue: Arc<Queue>, nonce: [u8; 32], exporter: [u8; 32] },
     /// A frame came.
     Frame { session: SessionId, frame: ClientFrame },
+    /// An upload is on disk.
+    Uploaded { session: SessionId, attachment_id: AttachmentId },
     /// Its queue has room again.
     Drained { session: SessionId },
     /// It is gone.
@@ -230,11 +233,13 @@ impl Node {
         let (failed, media_failed) = watch::channel(false);
         let sfu = media::start(&config.media, media_in.clone(), metrics.clone(), failed)?;
 
+        let attachments = Attachments::open(dir.path(), config.attachments.keep_free_bytes)?;
         let supervisor = supervise::Supervisor {
             database: database_path(dir.path()),
             root,
             identity,
-            limits: (&config.limits).into(),
+            limits: config.plane_limits(),
+            attachments: attachments.clone(),
             metrics: metrics.clone(),
             media: media::Media::new(sfu.clone(), media_in, metrics.clone()),
             lanes,
@@ -247,6 +252,7 @@ impl Node {
             metrics: metrics.clone(),
             door: Door::new(config.listen.clone()),
             allowed: web::origin::Allowed::new(&config.web.origins),
+            attachments,
             sessions: AtomicU64::new(0),
         });
         let accept = tokio::spawn(transport::accept(endpoint.clone(), shared.clone()));

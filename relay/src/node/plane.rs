@@ -5,6 +5,7 @@
 //! sessions. Its orders to the store can therefore go through unbounded channels without growing beyond that.
 use super::clock::Clock;
 use super::{Control, FromSession, Lanes};
+use crate::attachments::Attachments;
 use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::store::{Committed, SqliteStore, StoreFailed, WriteOrder, run_group_commit};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use wardline_protocol::wire::TransferOpened;
 use wardline_protocol::wire::server_frame::Body;
 use wardline_protocol::{Code, WireError};
 use wardline_signaling::{Answer, Input, Output, Plane, SessionId, Store, StoreError};
@@ -30,11 +32,12 @@ pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 /// The longest sleep, so that a clock that was set forward is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
-/// What comes back from this plane's store tasks.
+/// What comes back from this plane's tasks on the disk.
 enum FromStore {
     Committed(Committed),
     Failed(StoreFailed),
     Answered { session: SessionId, request_id: u64, answer: Result<Answer, StoreError> },
+    TransferOpened { session: SessionId, request_id: u64, opened: Result<TransferOpened, WireError> },
 }
 
 /// Why the loop ended.
@@ -52,6 +55,7 @@ pub(super) struct Shell {
     sessions: HashMap<SessionId, Arc<Queue>>,
     outputs: Vec<Output>,
     store: Arc<SqliteStore>,
+    attachments: Arc<Attachments>,
     runtime: Handle,
     orders: mpsc::UnboundedSender<WriteOrder>,
     answers: mpsc::Sender<FromStore>,
@@ -68,6 +72,7 @@ impl Shell {
         plane: Plane,
         clock: Clock,
         store: Arc<SqliteStore>,
+        attachments: Arc<Attachments>,
         runtime: Handle,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -93,6 +98,7 @@ impl Shell {
             sessions: HashMap::new(),
             outputs: Vec::new(),
             store,
+            attachments,
             runtime,
             orders,
             answers,
@@ -112,8 +118,9 @@ impl Shell {
             End::ShutDown => super::Readiness::ShuttingDown.refusal(),
             End::StoreFailed(_) => super::Readiness::StoreFailed.refusal(),
         };
-        for queue in self.sessions.values() {
+        for (session, queue) in &self.sessions {
             queue.close(error.clone());
+            self.attachments.session_over(*session);
         }
         end
     }
@@ -140,6 +147,10 @@ impl Shell {
                     FromStore::Answered { session, request_id, answer } => {
                         self.reads = self.reads.saturating_sub(1);
                         Input::Answered { session, request_id, answer: answer.map_err(unreadable) }
+                    }
+                    FromStore::TransferOpened { session, request_id, opened } => {
+                        self.reads = self.reads.saturating_sub(1);
+                        Input::TransferOpened { session, request_id, opened }
                     }
                 },
                 control = lanes.control.recv(), if deadline.is_none() => match control {
@@ -189,7 +200,11 @@ impl Shell {
             FromSession::Drained { session } => {
                 self.sessions.contains_key(&session).then_some(Input::Drained { session })
             }
-            FromSession::Closed { session } => self.sessions.remove(&session).map(|_| Input::Closed { session }),
+            FromSession::Uploaded { session, attachment_id } => Some(Input::Uploaded { session, attachment_id }),
+            FromSession::Closed { session } => {
+                self.attachments.session_over(session);
+                self.sessions.remove(&session).map(|_| Input::Closed { session })
+            }
         }
     }
 
@@ -231,6 +246,7 @@ impl Shell {
             Output::Authenticated { session } => tracing::debug!(session = session.0, "signed in"),
             Output::Close { session, error } => {
                 tracing::info!(session = session.0, code = error.code.number(), "session closed by the plane");
+                self.attachments.session_over(session);
                 if let Some(queue) = self.sessions.get(&session) {
                     queue.close(error);
                 }
@@ -249,6 +265,21 @@ impl Shell {
                         tracing::debug!("the plane ended before its answer");
                     }
                 });
+            }
+            Output::OpenTransfer(transfer) => {
+                self.reads += 1;
+                let (attachments, answers) = (self.attachments.clone(), self.answers.clone());
+                self.runtime.spawn(async move {
+                    let (session, request_id) = (transfer.session, transfer.request_id);
+                    let opened = attachments.grant(transfer).await;
+                    if answers.send(FromStore::TransferOpened { session, request_id, opened }).await.is_err() {
+                        tracing::debug!("the plane ended before a transfer was open");
+                    }
+                });
+            }
+            Output::DropAttachment { attachment_id } => {
+                let attachments = self.attachments.clone();
+                self.runtime.spawn(async move { attachments.drop_file(attachment_id).await });
             }
             Output::Media(command) => media.perform(command),
         }

@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::plane::{End, Shell};
 use super::{Control, FromSession, Lanes, Readiness, StartError};
+use crate::attachments::Attachments;
 use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::store::SqliteStore;
@@ -27,6 +28,7 @@ pub(super) struct Supervisor {
     pub root: PublicKey,
     pub identity: NodeIdentity,
     pub limits: Limits,
+    pub attachments: Arc<Attachments>,
     pub metrics: Arc<Metrics>,
     pub media: Media,
     pub lanes: Lanes,
@@ -66,7 +68,8 @@ impl Supervisor {
     async fn run(mut self, mut plane: Plane, mut clock: Clock, mut store: SqliteStore, runtime: Handle) {
         loop {
             let shared = Arc::new(store);
-            let shell = Shell::new(plane, clock, shared.clone(), runtime.clone(), self.metrics.clone());
+            let attachments = self.attachments.clone();
+            let shell = Shell::new(plane, clock, shared.clone(), attachments, runtime.clone(), self.metrics.clone());
             match shell.run(&mut self.lanes, &mut self.media).await {
                 End::ShutDown => {
                     self.readiness.send_replace(Readiness::ShuttingDown);

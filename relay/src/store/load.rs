@@ -52,6 +52,8 @@ pub(super) async fn snapshot(connection: &mut SqliteConnection) -> sqlx::Result<
             device_id: id(&device_id, DeviceId::parse)?,
         });
     }
+    snapshot.uploads = super::attachment::unfinished(connection).await?;
+    snapshot.attachment_bytes = super::attachment::bytes_by_account(connection).await?;
     moment.commit().await?;
     Ok(snapshot)
 }

@@ -2,6 +2,7 @@
 //!
 //! The SQL is kept to what PostgreSQL understands too, apart from [`schema`]. What may be written when is the plane's business;
 //! who is told afterwards, and what happens when a write fails, is in `node`.
+pub(crate) mod attachment;
 mod group;
 mod load;
 mod read;

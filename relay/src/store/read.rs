@@ -21,6 +21,10 @@ pub(super) async fn answer(connection: &mut SqliteConnection, query: &Query) -> 
         Query::FindMessage { conversation_id, message_id } => {
             find(connection, conversation_id, message_id).await.map(Answer::FindMessage).map_err(failed)
         }
+        Query::Attachment { attachment_id, wish } => {
+            let found = super::attachment::find(connection, attachment_id).await.map_err(failed)?;
+            Ok(Answer::Attachment { attachment_id: *attachment_id, wish: wish.clone(), found })
+        }
         _ => Err(StoreError("a query that this store does not know: node and plane are of different versions".into())),
     }
 }

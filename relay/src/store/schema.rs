@@ -8,7 +8,7 @@ use wardline_signaling::StoreError;
 pub const SCHEMA_VERSION: i64 = STEPS.len() as i64;
 
 /// Each step is applied once, in one transaction, and never changed after a release.
-const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3];
+const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4];
 
 /// `entry_message` finds a message that is sent again; see [`STEP_3`].
 ///
@@ -121,6 +121,21 @@ UPDATE entry SET repeats = 1 WHERE message_id IS NOT NULL AND EXISTS (
 );
 DROP INDEX entry_message;
 CREATE UNIQUE INDEX entry_message ON entry (conversation_id, message_id) WHERE message_id IS NOT NULL AND repeats = 0;
+";
+
+/// What the node knows of the files in `attachments`.
+const STEP_4: &str = "
+CREATE TABLE attachment (
+  attachment_id BLOB NOT NULL PRIMARY KEY,
+  conversation_id BLOB NOT NULL,
+  account_id BLOB NOT NULL,
+  sealed_bytes INTEGER NOT NULL,
+  sealed_sha256 BLOB NOT NULL,
+  created_ms INTEGER NOT NULL,
+  complete INTEGER NOT NULL
+) STRICT;
+CREATE INDEX attachment_unfinished ON attachment (created_ms) WHERE complete = 0;
+CREATE INDEX attachment_account ON attachment (account_id, sealed_bytes);
 ";
 
 /// Takes the steps that are missing. Refuses a database of a newer program.

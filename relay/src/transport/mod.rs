@@ -1,5 +1,6 @@
 //! The roads of sessions: native QUIC and WebTransport on one UDP port, WebSocket behind `crate::web`. One task a connection, frames in and
 //! out. What frames mean is the plane's business.
+pub mod bulk;
 pub mod door;
 pub(crate) mod pulse;
 pub mod queue;
@@ -13,6 +14,7 @@ mod webtransport;
 pub use session::{CONTROL_STREAM_WAIT, GOODBYE_WAIT, UNAUTHENTICATED_MAX};
 pub use webtransport::HANDSHAKE_WAIT;
 
+use crate::attachments::Attachments;
 use crate::metrics::{Metrics, RoadLabel};
 use crate::node::{FromSession, Readiness};
 use crate::web::origin;
@@ -34,6 +36,7 @@ pub(crate) struct Shared {
     pub metrics: Arc<Metrics>,
     pub door: Arc<Door>,
     pub allowed: origin::Allowed,
+    pub attachments: Arc<Attachments>,
     pub sessions: AtomicU64,
 }
 
@@ -92,7 +95,7 @@ fn is_native(connection: &quinn::Connection) -> bool {
     data.is_some_and(|data| data.protocol.as_deref() == Some(wardline_protocol::ALPN))
 }
 
-async fn native(connection: quinn::Connection, ticket: Ticket, shared: &Shared) {
+async fn native(connection: quinn::Connection, ticket: Ticket, shared: &Arc<Shared>) {
     let _counted = shared.metrics.connection(RoadLabel::Quic);
     let mut exporter = [0; 32];
     if connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").is_err() {
@@ -101,7 +104,7 @@ async fn native(connection: quinn::Connection, ticket: Ticket, shared: &Shared) 
     session::serve(quic::Quic(connection), exporter, ticket, shared).await;
 }
 
-async fn web(connection: quinn::Connection, ticket: Ticket, shared: &Shared) {
+async fn web(connection: quinn::Connection, ticket: Ticket, shared: &Arc<Shared>) {
     let _counted = shared.metrics.connection(RoadLabel::WebTransport);
     match webtransport::accept(connection.clone(), &shared.allowed).await {
         Ok((road, binding)) => session::serve(road, binding, ticket, shared).await,

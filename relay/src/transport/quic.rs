@@ -1,4 +1,4 @@
-//! The road of native clients: the first bidirectional stream of a QUIC connection.
+//! The road of native clients: the first bidirectional stream of a QUIC connection, and further ones for bulk.
 use super::close_code;
 use super::road::{Gone, Inlet, Outlet, Road};
 use bytes::Bytes;
@@ -8,6 +8,9 @@ use wardline_protocol::WireError;
 /// Bytes taken from QUIC at once.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
+/// Before bulk streams, whose priority is 0.
+pub(super) const CONTROL_PRIORITY: i32 = 1;
+
 /// A native client's connection.
 pub(super) struct Quic(pub Connection);
 
@@ -16,6 +19,13 @@ impl Road for Quic {
     type Outlet = SendStream;
 
     async fn control(&mut self) -> Result<(RecvStream, SendStream), Gone> {
+        let (send, receive) = self.0.accept_bi().await.map_err(|_| Gone)?;
+        // Fails on a stream that is over already, where it does not matter.
+        let _ = send.set_priority(CONTROL_PRIORITY);
+        Ok((receive, send))
+    }
+
+    async fn bulk(&mut self) -> Result<(RecvStream, SendStream), Gone> {
         let (send, receive) = self.0.accept_bi().await.map_err(|_| Gone)?;
         Ok((receive, send))
     }

@@ -9,15 +9,18 @@ use wardline_protocol::WireError;
 #[derive(Debug)]
 pub(crate) struct Gone;
 
-/// A connection that will carry one control stream.
+/// A connection that will carry one control stream, and bulk streams beside it.
 pub(crate) trait Road: Send {
     /// From the client.
-    type Inlet: Inlet;
+    type Inlet: Inlet + 'static;
     /// To the client.
-    type Outlet: Outlet;
+    type Outlet: Outlet + 'static;
 
     /// Waits for the client's control stream; it comes once.
     fn control(&mut self) -> impl Future<Output = Result<(Self::Inlet, Self::Outlet), Gone>> + Send;
+
+    /// Waits for a further stream of the client, after [`control`](Self::control). Dropped and called again at any time.
+    fn bulk(&mut self) -> impl Future<Output = Result<(Self::Inlet, Self::Outlet), Gone>> + Send;
 
     /// Ends the connection, for a reason that the other side can read if the road has a place for it.
     fn close(self, reason: &WireError) -> impl Future<Output = ()> + Send;

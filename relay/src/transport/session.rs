@@ -1,5 +1,5 @@
 //! One session on any road: its control stream's frames go to the plane, its queue's frames go out, and it ends in order.
-use super::Shared;
+use super::{Shared, bulk};
 use super::door::Ticket;
 use super::queue::Queue;
 use super::road::{Inlet, Outlet, Road};
@@ -7,6 +7,7 @@ use crate::node::{FromSession, Readiness};
 use prost::Message;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use wardline_protocol::wire::{ClientFrame, Goodbye, Response, ServerFrame, response, server_frame::Body};
 use wardline_protocol::{Code, WireError, frame, limit};
 use wardline_signaling::{Class, SessionId};
@@ -20,11 +21,14 @@ pub const UNAUTHENTICATED_MAX: Duration = Duration::from_secs(330);
 /// How long the last frames and the goodbye may take, so that a revoked session is over within a second.
 pub const GOODBYE_WAIT: Duration = Duration::from_millis(800);
 
+/// Bulk streams of one connection at the same time; a further one waits to be taken.
+pub const BULK_STREAMS_MAX: usize = 4;
+
 /// Bytes handed to the road at once.
 const WRITE_BYTES: usize = 256 * 1024;
 
 /// Runs a session to its end. `exporter` is what its signature is bound to: the TLS exporter, or `web_binding` of the page's origin.
-pub(crate) async fn serve<R: Road>(mut road: R, exporter: [u8; 32], ticket: Ticket, shared: &Shared) {
+pub(crate) async fn serve<R: Road>(mut road: R, exporter: [u8; 32], ticket: Ticket, shared: &Arc<Shared>) {
     if *shared.readiness.borrow() != Readiness::Ready {
         shared.metrics.connection_refused("not_ready");
         let refusal = shared.readiness.borrow().refusal();
@@ -52,7 +56,7 @@ async fn converse<R: Road>(
     session: SessionId,
     queue: &Queue,
     mut ticket: Ticket,
-    shared: &Shared,
+    shared: &Arc<Shared>,
 ) -> WireError {
     let (inlet, outlet) = match tokio::time::timeout(CONTROL_STREAM_WAIT, road.control()).await {
         Ok(Ok(streams)) => streams,
@@ -68,7 +72,9 @@ async fn converse<R: Road>(
         reason
     });
     let mut plane_gone = std::pin::pin!(shared.plane.closed());
-    let (mut reading, mut signing_in, mut plane) = (true, true, true);
+    let (mut reading, mut signing_in, mut plane, mut streams) = (true, true, true, true);
+    // Aborted when the session is over.
+    let mut bulk = JoinSet::new();
     loop {
         tokio::select! {
             reason = &mut write => return reason,
@@ -82,6 +88,14 @@ async fn converse<R: Road>(
                 signing_in = false;
                 ticket.authenticated();
             }
+            stream = road.bulk(), if streams && !signing_in && bulk.len() < BULK_STREAMS_MAX => match stream {
+                Ok((inlet, outlet)) => {
+                    let shared = shared.clone();
+                    bulk.spawn(async move { bulk::serve(inlet, outlet, &shared, || ()).await });
+                }
+                Err(_) => streams = false,
+            },
+            Some(_) = bulk.join_next() => {}
             () = &mut sign_in_overdue, if signing_in => {
                 signing_in = false;
                 queue.close(WireError::new(Code::OutOfOrder, "this session has not signed in: reconnect"));

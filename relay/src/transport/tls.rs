@@ -1,4 +1,5 @@
 //! QUIC and TLS parameters of the listener: one port for native clients and browsers, each with a certificate that it accepts.
+use super::session::BULK_STREAMS_MAX;
 use crate::identity::TlsIdentity;
 use crate::node::clock::system_ms;
 use crate::web::certificates::Certificates;
@@ -27,8 +28,9 @@ pub const INCOMING_MAX: usize = 4096;
 /// The ALPN of HTTP/3, over which browsers open WebTransport sessions.
 pub const H3_ALPN: &[u8] = b"h3";
 
-/// Bidirectional streams that a client may have open: the control stream; for a browser also its request for the session, and one to spare.
-const BIDI_STREAMS_MAX: u32 = 3;
+/// Bidirectional streams that a client may have open: the control stream and bulk; for a browser also its request for the session, and one to
+/// spare.
+const BIDI_STREAMS_MAX: u32 = 3 + BULK_STREAMS_MAX as u32;
 
 /// Unidirectional streams that a client may have open: HTTP/3 has three, and browsers open one more to see that it is ignored. A native
 /// client has no use for them; what it sends there counts against [`RECEIVE_WINDOW_BYTES`].

@@ -67,6 +67,11 @@ impl Road for Socket {
         Ok((messages, Sender { sink, pings, ended }))
     }
 
+    /// Bulk has WebSockets of its own.
+    async fn bulk(&mut self) -> Result<(Messages, Sender), Gone> {
+        std::future::pending().await
+    }
+
     /// A session that got as far as its control stream has said its reason there.
     async fn close(self, reason: &WireError) {
         if let Some(mut socket) = self.socket

@@ -1,9 +1,9 @@
-//! The browser's road over QUIC: a WebTransport session (HTTP/3, ALPN `h3`) on the native clients' own port, with one bidirectional stream
-//! that the client opens.
+//! The browser's road over QUIC: a WebTransport session (HTTP/3, ALPN `h3`) on the native clients' own port, with
+//! bidirectional streams that the client opens: the first for control, further ones for bulk.
 //!
-//! Absent on purpose: datagrams and further streams, which nothing uses yet; several sessions on one connection, which browsers do not make
+//! Absent on purpose: datagrams, which nothing uses yet; several sessions on one connection, which browsers do not make
 //! for connections that they accept by hash.
-use super::quic::READ_BYTES;
+use super::quic::{CONTROL_PRIORITY, READ_BYTES};
 use super::road::{Gone, Inlet, Outlet, Road};
 use crate::web::origin;
 use bytes::Bytes;
@@ -60,6 +60,13 @@ impl Road for WebTransport {
     type Outlet = SendStream;
 
     async fn control(&mut self) -> Result<(RecvStream, SendStream), Gone> {
+        let (send, receive) = self.0.accept_bi().await.map_err(|_| Gone)?;
+        // Fails on a stream that is over already, where it does not matter.
+        let _ = send.set_priority(CONTROL_PRIORITY);
+        Ok((receive, send))
+    }
+
+    async fn bulk(&mut self) -> Result<(RecvStream, SendStream), Gone> {
         let (send, receive) = self.0.accept_bi().await.map_err(|_| Gone)?;
         Ok((receive, send))
     }

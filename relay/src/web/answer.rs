@@ -6,7 +6,9 @@ use super::headers::{self, Place};
 use super::origin::{self, Scheme};
 use crate::metrics::RoadLabel;
 use crate::node::clock::system_ms;
-use crate::transport::{Shared, session, websocket};
+use crate::transport::door::Ticket;
+use crate::transport::road::Road;
+use crate::transport::{Shared, bulk, session, websocket};
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequestParts, WebSocketUpgrade};
 use axum::http::header::{
@@ -20,7 +22,7 @@ use data_encoding::BASE64;
 use serde::Serialize;
 use std::sync::Arc;
 use wardline_directory::session::web_binding;
-use wardline_protocol::SESSION_PATH;
+use wardline_protocol::{BULK_PATH, SESSION_PATH};
 
 /// Where the page reads how to reach its node.
 pub const CONNECT_PATH: &str = "/connect.json";
@@ -74,6 +76,7 @@ impl Site {
             Some(host) => match parts.uri.path() {
                 CONNECT_PATH => self.connect(&parts.headers, self.place(host)),
                 SESSION_PATH => self.session(&mut parts, host, visitor).await,
+                BULK_PATH => self.bulk(&mut parts, host, visitor).await,
                 path => found(self.files.find(path, &parts.headers, &nonce)),
             },
         };
@@ -109,24 +112,54 @@ impl Site {
 
     /// A session over WebSocket, for a page that may have one.
     async fn session(&self, parts: &mut Parts, host: &str, visitor: &Arc<Visitor>) -> Response<Body> {
-        let origin = origin::of(&parts.headers);
-        let Some(origin) = origin.filter(|&origin| self.shared.allowed.websocket(origin, self.scheme, host)) else {
-            self.shared.metrics.connection_refused("origin");
-            return refusal(StatusCode::FORBIDDEN, "sessions are for this node's own page, or those in web.origins\n");
-        };
-        let binding = web_binding(origin.as_str());
-        let upgrade = match WebSocketUpgrade::from_request_parts(parts, &()).await {
-            Ok(upgrade) => websocket::bounded(upgrade),
-            Err(refused) => return refused.into_response(),
-        };
-        let Some(ticket) = visitor.take_place() else {
-            return refusal(StatusCode::CONFLICT, "this connection has had its session\n");
+        let (upgrade, binding, ticket) = match self.websocket(parts, host, visitor).await {
+            Ok(taken) => taken,
+            Err(refused) => return *refused,
         };
         let (shared, pulse) = (self.shared.clone(), visitor.pulse.clone());
         upgrade.on_upgrade(async move |socket| {
             let _counted = shared.metrics.connection(RoadLabel::WebSocket);
             session::serve(websocket::Socket::new(socket, pulse), binding, ticket, &shared).await;
         })
+    }
+
+    /// A bulk stream of a session over WebSocket. The session's ticket, in its first frame, says whose it is.
+    async fn bulk(&self, parts: &mut Parts, host: &str, visitor: &Arc<Visitor>) -> Response<Body> {
+        let (upgrade, _, mut ticket) = match self.websocket(parts, host, visitor).await {
+            Ok(taken) => taken,
+            Err(refused) => return *refused,
+        };
+        let (shared, pulse) = (self.shared.clone(), visitor.pulse.clone());
+        upgrade.on_upgrade(async move |socket| {
+            let _counted = shared.metrics.connection(RoadLabel::WebSocket);
+            if let Ok((inlet, outlet)) = websocket::Socket::new(socket, pulse).control().await {
+                bulk::serve(inlet, outlet, &shared, || ticket.authenticated()).await;
+            }
+        })
+    }
+
+    /// A WebSocket for a page that may have one; what its signatures are bound to; and its place behind the door.
+    async fn websocket(
+        &self,
+        parts: &mut Parts,
+        host: &str,
+        visitor: &Arc<Visitor>,
+    ) -> Result<(WebSocketUpgrade, [u8; 32], Ticket), Box<Response<Body>>> {
+        let origin = origin::of(&parts.headers);
+        let Some(origin) = origin.filter(|&origin| self.shared.allowed.websocket(origin, self.scheme, host)) else {
+            self.shared.metrics.connection_refused("origin");
+            let text = "sessions are for this node's own page, or those in web.origins\n";
+            return Err(Box::new(refusal(StatusCode::FORBIDDEN, text)));
+        };
+        let binding = web_binding(origin.as_str());
+        let upgrade = match WebSocketUpgrade::from_request_parts(parts, &()).await {
+            Ok(upgrade) => websocket::bounded(upgrade),
+            Err(refused) => return Err(Box::new(refused.into_response())),
+        };
+        match visitor.take_place() {
+            Some(ticket) => Ok((upgrade, binding, ticket)),
+            None => Err(Box::new(refusal(StatusCode::CONFLICT, "this connection has had its session\n"))),
+        }
     }
 }
 

@@ -121,7 +121,7 @@ impl Plane {
     }
 
     /// A conversation this device is in, or was in with something left to read. Its account may have left it.
-    pub(super) fn readable(&self, caller: Caller, conversation_id: ConversationId) -> Result<&Conversation, WireError> {
+    pub(crate) fn readable(&self, caller: Caller, conversation_id: ConversationId) -> Result<&Conversation, WireError> {
         let readable = self.conversations.get(&conversation_id).filter(|conversation| {
             let device_id = caller.device_id;
             conversation.members.contains_key(&device_id) || conversation.former.newest_end(device_id) > 0

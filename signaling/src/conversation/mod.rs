@@ -23,7 +23,7 @@ use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, MessageId, Wi
 
 pub(crate) struct Conversation {
     view: PublicView,
-    members: BTreeMap<DeviceId, Member>,
+    pub(crate) members: BTreeMap<DeviceId, Member>,
     /// The newest seq given out; durable up to `durable_seq`.
     head_seq: u64,
     durable_seq: u64,

@@ -9,10 +9,10 @@ use wardline_directory::key::{DeviceKey, OperationalKey, ProposerKey, PublicKey,
 use wardline_directory::{Directory, certificate, session as proof};
 use wardline_e2ee::{Change, DeviceIdentity, Engine, Suite, roster};
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
-use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, Incarnation, MessageId, NodeId, WireError};
+use wardline_protocol::{AccountId, AttachmentId, Code, ConversationId, DeviceId, Incarnation, MessageId, NodeId, WireError};
 use wardline_signaling::memory::MemoryStore;
 use wardline_signaling::{
-    Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, Query, SessionId, Write,
+    Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, Query, SessionId, Transfer, Write,
 };
 
 pub const START_MS: u64 = 1_800_000_000_000;
@@ -24,6 +24,9 @@ pub struct World {
     pub hospital: Hospital,
     pub now_ms: u64,
     pub media: Vec<MediaCommand>,
+    /// Bulk streams that the shell was to open, and attachments that it was to delete.
+    pub transfers: Vec<Transfer>,
+    pub dropped: Vec<AttachmentId>,
     pub closed: BTreeMap<SessionId, WireError>,
     /// While true, writes are held back: nothing becomes durable.
     pub stalled: bool,
@@ -78,6 +81,8 @@ impl World {
             hospital,
             now_ms: START_MS,
             media: Vec::new(),
+            transfers: Vec::new(),
+            dropped: Vec::new(),
             closed: BTreeMap::new(),
             stalled: false,
             held_reads: None,
@@ -133,6 +138,8 @@ impl World {
                     let answer = self.store.read_now(&query);
                     self.input(Input::Answered { session, request_id, answer: Ok(answer) });
                 }
+                Output::OpenTransfer(transfer) => self.open_transfer(transfer),
+                Output::DropAttachment { attachment_id } => self.dropped.push(attachment_id),
                 Output::Media(command) => self.media_command(command),
             }
         }
@@ -153,6 +160,14 @@ impl World {
             held.into_iter().for_each(|(_, writes)| self.store.apply_now(writes));
             self.input(Input::Durable { batch: newest });
         }
+    }
+
+    fn open_transfer(&mut self, transfer: Transfer) {
+        let (session, request_id) = (transfer.session, transfer.request_id);
+        let ticket = vec![self.transfers.len() as u8; 16].into();
+        let opened = Ok(wire::TransferOpened { ticket, from_byte: 0, sealed_bytes: transfer.sealed_bytes });
+        self.transfers.push(transfer);
+        self.input(Input::TransferOpened { session, request_id, opened });
     }
 
     fn media_command(&mut self, command: MediaCommand) {
