@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wardline_directory::hospital::Hospital;
 use wardline_directory::key::{DeviceKey, EnrolmentKey, OperationalKey, ProposerKey, PublicKey, RootKey};
 use wardline_directory::{Directory, NodeRecord, certificate};
@@ -142,14 +143,27 @@ pub fn with_member(work: impl FnOnce(&mut Engine, &Directory)) {
     MEMBER.with_borrow_mut(|engine| work(engine, ward().hospital.directory()));
 }
 
-/// A call's keys, and whose frames are listened for.
+/// Where the base key stands in [`MediaEpoch::to_bytes`]: behind the epoch and the own leaf.
+const BASE_KEY_AT: usize = 8 + 4;
+
+/// A call's keys, others at each call of this, and whose frames are listened for.
+///
+/// A fuzzer follows comparisons and puts what was compared into its next input. Under one key it reads the right tag of any frame out of the program
+/// so, and then a frame opens that nobody sealed.
 pub fn call() -> (MediaEpoch, AccountId) {
     static CALL: OnceLock<MediaEpoch> = OnceLock::new();
+    static CALLS: AtomicU64 = AtomicU64::new(0);
     let epoch = CALL.get_or_init(|| {
         let scene = conversation();
         scene.alice.media_epoch(CONVERSATION, &CallId::from_bytes([7; 16])).expect("media keys")
     });
-    (epoch.clone(), ward().people.first().expect("Alice").account)
+    let mut bytes = epoch.to_bytes();
+    let number = CALLS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    for (byte, number) in bytes.iter_mut().skip(BASE_KEY_AT).zip(number) {
+        *byte ^= number;
+    }
+    let epoch = MediaEpoch::from_bytes(&bytes).expect("only its key is another one");
+    (epoch, ward().people.first().expect("Alice").account)
 }
 
 /// The link code's secret, and the device that shows it.
