@@ -2,6 +2,7 @@
 //!
 //! [`core`] is the device without its hands: it decides everything and does no I/O, so that a seeded test can drive it and the
 //! browser can run it. The feature `native` adds the hands: QUIC, SQLite, media and the async facade.
+pub mod bulk;
 pub mod core;
 pub mod entry;
 

@@ -1,9 +1,12 @@
 //! The core against a scripted node: the order of outputs, what is sent again, and what a dishonest node is refused for.
 //! Honest histories of many devices are played in tests/schedules.
+#[path = "core/uploads.rs"]
+mod uploads;
+
 use prost::Message as _;
 use std::collections::VecDeque;
 use wardline_client::core::{
-    Changes, Command, Core, Event, Failure, Identity, Input, Misbehaviour, Output, Reply, Saved, Token,
+    Changes, Command, Core, Event, Failure, Identity, Input, Misbehaviour, Output, Reply, Saved, Token, UploadOrder,
 };
 use wardline_directory::NodeRecord;
 use wardline_directory::certificate;
@@ -29,6 +32,7 @@ struct Alice {
     /// "persist", "send" in the order in which they came.
     order: Vec<&'static str>,
     saved: Changes,
+    uploads: Vec<UploadOrder>,
     now_ms: u64,
 }
 
@@ -68,6 +72,7 @@ impl Alice {
             done: Vec::new(),
             order: Vec::new(),
             saved: Changes::default(),
+            uploads: Vec::new(),
             now_ms: NOW_MS,
         }
     }
@@ -114,6 +119,7 @@ impl Alice {
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Done(token, result) => self.done.push((token, result)),
+                Output::Upload(order) => self.uploads.push(order),
                 Output::WakeAt(at_ms) => assert!(at_ms > self.now_ms),
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! Absent on purpose: what the frames mean after signing in (that is [`crate::core`]), reconnecting (that is the session's), and
 //! certificate authorities: the hospital's signed directory names the node's certificate by its hash and nothing else is believed.
+pub mod bulk;
 mod handshake;
 mod pin;
 
@@ -30,7 +31,7 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Frames set aside while [`Connection::request`] waits for its answer. Full: the connection is given up.
 const SET_ASIDE_MAX: usize = 10_000;
 
-/// Bytes asked of the stream at a time.
+/// Bytes asked of a stream at a time.
 const READ_BYTES: usize = 64 * 1024;
 
 /// Why there is no connection, or no longer one. Shows no address and no name.

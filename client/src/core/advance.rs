@@ -66,6 +66,7 @@ impl Core {
             self.discard_pending(id);
         }
         self.pump_commits(id);
+        self.pump_uploads(id);
         self.pump_messages(id);
     }
 

@@ -2,7 +2,7 @@
 use super::commit::PlanKind;
 use super::conversation::{Conversation, Stage};
 use super::request::Request;
-use super::{Command, Core, Failure, Membership, Reply, Token};
+use super::{Body, Command, Core, Failure, Membership, Reply, Token};
 use std::collections::BTreeSet;
 use wardline_e2ee::{Created, roster};
 use wardline_protocol::wire::{self, ConversationKind, Roster, client_frame};
@@ -26,9 +26,24 @@ impl Core {
             Command::Leave { conversation } => self.leave(conversation, token),
             Command::Send { conversation, text } => {
                 let message = self.ids.message();
-                self.send_text(conversation, message, text, token);
+                self.send_once(conversation, message, Body::Text(text), token);
             }
-            Command::SendOnce { conversation, message, text } => self.send_text(conversation, message, text, token),
+            Command::SendOnce { conversation, message, text } => {
+                self.send_once(conversation, message, Body::Text(text), token);
+            }
+            Command::SendFile { conversation, message, file } => {
+                self.send_once(conversation, message, Body::File(file), token);
+            }
+            Command::SendLocation { location, .. } if !location.is_sound() => {
+                self.done(token, Err(Failure::Nowhere));
+            }
+            Command::SendLocation { conversation, message, location } => {
+                self.send_once(conversation, message, Body::Location(location), token);
+            }
+            Command::Withdraw { conversation, message } => self.withdraw(conversation, message, token),
+            Command::OpenDownload { conversation, attachment, from_byte } => {
+                self.open_download(conversation, attachment, from_byte, token);
+            }
             Command::MarkRead { conversation, seq } => self.mark_read(conversation, seq, token),
             Command::WatchPresence { accounts } => self.watch_presence(accounts, token),
             Command::Devices { accounts } => self.fetch_devices(accounts, token),

@@ -1,7 +1,8 @@
 //! What a person or a program asks of a device, and what it gets back.
+use super::file::{File, Location};
 use wardline_e2ee::media::MediaEpoch;
 use wardline_protocol::wire::{self, LinkCode};
-use wardline_protocol::{AccountId, CallId, Code, ConversationId, DeviceId, MessageId, WireError};
+use wardline_protocol::{AccountId, AttachmentId, CallId, Code, ConversationId, DeviceId, MessageId, WireError};
 
 /// Names one command, chosen by its giver; the answer carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,6 +63,41 @@ pub enum Command {
         message: MessageId,
         /// What.
         text: String,
+    },
+    /// Sends a file under an id that the giver made. Its ciphertext must be where [`Output::Upload`](super::Output::Upload) finds it; the message leaves
+    /// when the node has that. Gives [`Reply::Message`] once it is in the outbox.
+    SendFile {
+        /// Where.
+        conversation: ConversationId,
+        /// Random, made for this message alone.
+        message: MessageId,
+        /// What.
+        file: Box<File>,
+    },
+    /// Sends a place under an id that the giver made. Gives [`Reply::Message`].
+    SendLocation {
+        /// Where to.
+        conversation: ConversationId,
+        /// Random, made for this message alone.
+        message: MessageId,
+        /// What.
+        location: Location,
+    },
+    /// Takes back an own message that has not left yet. Gives [`Reply::Done`]; the history's row is the giver's to delete.
+    Withdraw {
+        /// Where.
+        conversation: ConversationId,
+        /// Which.
+        message: MessageId,
+    },
+    /// Opens the fetching of a file's ciphertext. Gives [`Reply::Download`].
+    OpenDownload {
+        /// The conversation whose message speaks of it.
+        conversation: ConversationId,
+        /// What the message calls it.
+        attachment: AttachmentId,
+        /// How much of it is here already.
+        from_byte: u64,
     },
     /// Marks everything up to `seq` as read.
     MarkRead {
@@ -156,6 +192,13 @@ pub enum Reply {
         /// For the SFrame sender; never used before by this device.
         context_id: u32,
     },
+    /// A bulk stream may be opened with this ticket.
+    Download {
+        /// To be said first on it.
+        ticket: Vec<u8>,
+        /// Of the whole ciphertext.
+        sealed_bytes: u64,
+    },
     /// Devices with their verified chains.
     Devices(Vec<wire::Device>),
 }
@@ -182,6 +225,12 @@ pub enum Failure {
     /// Too many commands wait already.
     #[error("too much is waiting to be sent: try again when the node is reachable")]
     Full,
+    /// More than a message can hold.
+    #[error("this message is too long: send it in parts, or as a file")]
+    TooLong,
+    /// A place without words and coordinates, or with coordinates that are not on Earth.
+    #[error("this place says nothing: give words or coordinates")]
+    Nowhere,
     /// The encryption engine refused it.
     #[error("not possible here: {0}")]
     Engine(String),

@@ -231,6 +231,12 @@ impl Conversation {
         self.named && self.record.cursor >= self.head_seq && !self.fetching && !self.fetch_wanted
     }
 
+    /// When an upload that broke is tried again.
+    pub(super) fn next_upload_ms(&self) -> Option<u64> {
+        let uploads = self.outgoing.iter().filter_map(|outgoing| outgoing.upload.as_ref());
+        uploads.map(|upload| upload.retry_at_ms).filter(|at_ms| *at_ms != 0).min()
+    }
+
     /// Whether a message of this id was sent or received here, among the newest [`SEEN_MESSAGES_MAX`].
     pub(super) fn knows(&self, message: &MessageId) -> bool {
         self.seen.contains(message)

@@ -1,4 +1,5 @@
 //! What a device tells its person or program. Nothing here implements `Debug` in clear.
+use super::file::{File, Location};
 use std::fmt;
 use wardline_protocol::wire::{self, ConversationKind, call_state, devices_changed};
 use wardline_protocol::{AccountId, CallId, Code, ConversationId, DeviceId, MessageId, WireError};
@@ -164,6 +165,10 @@ pub enum Body {
     Text(String),
     /// The group's title.
     Title(String),
+    /// A photo, video or other file.
+    File(Box<File>),
+    /// A place.
+    Location(Location),
     /// A call that is over.
     Call {
         /// Which.
@@ -277,6 +282,8 @@ impl Body {
         Some(match body {
             wire::content::Body::Text(text) => Self::Text(text.text),
             wire::content::Body::Profile(profile) => Self::Title(profile.title),
+            wire::content::Body::File(file) => Self::File(Box::new(File::from_wire(file)?)),
+            wire::content::Body::Location(location) => Self::Location(Location::from_wire(location)?),
             wire::content::Body::Call(record) => Self::Call {
                 call: CallId::parse(&record.call_id).ok()?,
                 started_at_ms: record.started_at_ms,
@@ -290,6 +297,8 @@ impl Body {
     pub fn to_wire(&self) -> wire::content::Body {
         match self {
             Self::Text(text) => wire::content::Body::Text(wire::Text { text: text.clone() }),
+            Self::File(file) => wire::content::Body::File(file.to_wire()),
+            Self::Location(location) => wire::content::Body::Location(location.to_wire()),
             Self::Title(title) => wire::content::Body::Profile(wire::Profile { title: title.clone() }),
             Self::Call { call, started_at_ms, talked_ms, answered } => wire::content::Body::Call(wire::CallRecord {
                 call_id: call.to_bytes(),

@@ -18,18 +18,22 @@ mod commit;
 mod conversation;
 mod devices;
 mod event;
+mod file;
 mod former;
 mod ids;
 mod join;
 mod outbox;
 mod request;
 mod sync;
+mod upload;
 
 pub use changes::{Changes, ConversationRecord, Counter, Membership, OutboxRecord, Saved};
 pub use command::{Command, Failure, Reply, Token};
 pub use conversation::{HEAL_WINDOW_MS, HEALS_MAX, SEEN_MESSAGES_MAX};
 pub use event::{Body, Event, Message, Misbehaviour, Notice, is_final};
+pub use file::{About, File, Location, Position};
 pub use outbox::OUTBOX_MAX;
+pub use upload::{UPLOADS_AT_ONCE, UploadEnd, UploadOrder};
 
 use calls::Call;
 use conversation::Conversation;
@@ -42,7 +46,7 @@ use wardline_directory::key::{DeviceKey, PublicKey};
 use wardline_e2ee::media::MediaEpoch;
 use wardline_e2ee::{DeviceIdentity, Engine, EngineError, Suite};
 use wardline_protocol::wire::{self, ClientFrame, ServerFrame, client_frame};
-use wardline_protocol::{AccountId, CallId, ConversationId, DeviceId, Incarnation};
+use wardline_protocol::{AccountId, AttachmentId, CallId, ConversationId, DeviceId, Incarnation};
 
 /// Who this device is.
 pub struct Identity {
@@ -77,6 +81,8 @@ pub enum Input {
     Frame(ServerFrame),
     /// A wish of the person or the program.
     Command(Command, Token),
+    /// An upload's bulk stream has ended.
+    UploadEnded(AttachmentId, UploadEnd),
     /// Time has passed; only `now_ms` counts.
     Tick,
 }
@@ -87,6 +93,8 @@ pub enum Output {
     Persist(Changes),
     /// Send on the control stream.
     Send(ClientFrame),
+    /// Move a file's ciphertext to the node, meanwhile going on; then give [`Input::UploadEnded`].
+    Upload(UploadOrder),
     /// Tell the person.
     Event(Event),
     /// Answer a command.
@@ -191,6 +199,7 @@ impl Core {
             Input::Disconnected => self.disconnected(),
             Input::Frame(frame) => self.frame(frame),
             Input::Command(command, token) => self.command(command, token),
+            Input::UploadEnded(attachment, end) => self.upload_ended(attachment, end),
             Input::Tick => self.tick(),
         }
         self.advance_all();

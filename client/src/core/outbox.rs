@@ -3,18 +3,23 @@
 //! A message keeps its id whatever happens: made again in a newer epoch, or sent again after a lost connection, the node stores it once.
 use super::conversation::Stage;
 use super::request::Request;
+use super::upload::{Stand, Upload};
 use super::{Body, Core, Counter, Event, Failure, Membership, Message, OutboxRecord, Reply, Token};
 use prost::Message as _;
 use wardline_e2ee::EngineError;
 use wardline_protocol::wire::client_frame;
 use wardline_protocol::wire::{self, response};
-use wardline_protocol::{Code, ConversationId, MessageId, WireError};
+use wardline_protocol::limit::MESSAGE_BYTES_MAX;
+use wardline_protocol::{AttachmentId, Code, ConversationId, MessageId, WireError};
 
 /// Messages of one conversation that may be on their way at once.
 const WINDOW: usize = 64;
 
 /// Messages that may wait in one conversation's outbox. Full: the command is refused.
 pub const OUTBOX_MAX: usize = 20_000;
+
+/// Bytes of a message's content: what MLS adds to it fits into the rest.
+const CONTENT_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 16 * 1024;
 
 /// A message in the outbox.
 pub(super) struct Outgoing {
@@ -23,21 +28,40 @@ pub(super) struct Outgoing {
     pub(super) in_flight: Option<u64>,
     /// An answer was lost, so the node may have it already and must look further back for its id.
     again: bool,
+    /// What it waits for before it may leave.
+    pub(super) upload: Option<Upload>,
 }
 
 impl Outgoing {
     pub(super) fn new(record: OutboxRecord) -> Self {
-        Self { record, in_flight: None, again: false }
+        let upload = Upload::of(&record.message.body);
+        Self { record, in_flight: None, again: false, upload }
     }
 
     /// One that was left in the outbox by an earlier run of the program.
     pub(super) fn left_over(record: OutboxRecord) -> Self {
-        Self { record, in_flight: None, again: true }
+        Self { again: true, ..Self::new(record) }
     }
 
     /// No answer will come to what was sent.
     pub(super) fn interrupted(&mut self) {
         self.again |= self.in_flight.take().is_some();
+        if let Some(upload) = &mut self.upload {
+            upload.interrupted();
+        }
+    }
+
+    /// What the node calls its file, if it is one.
+    pub(super) fn attachment(&self) -> Option<AttachmentId> {
+        match &self.record.message.body {
+            Body::File(file) => Some(file.attachment),
+            _ => None,
+        }
+    }
+
+    /// Whether it may be encrypted and sent now.
+    fn may_leave(&self) -> bool {
+        self.in_flight.is_none() && self.upload.as_ref().is_none_or(|upload| upload.stand == Stand::Stored)
     }
 }
 
@@ -80,9 +104,11 @@ impl Core {
         Ok(message_id)
     }
 
-    pub(super) fn send_text(&mut self, id: ConversationId, message: MessageId, text: String, token: Token) {
-        let result = self.send_as(id, message, Body::Text(text)).map(Reply::Message);
-        self.done(token, result);
+    /// Puts a message into the outbox, for a command.
+    pub(super) fn send_once(&mut self, id: ConversationId, message: MessageId, body: Body, token: Token) {
+        let length = wire::Content { body: Some(body.to_wire()), ..Default::default() }.encoded_len();
+        let result = if length > CONTENT_BYTES_MAX { Err(Failure::TooLong) } else { self.send_as(id, message, body) };
+        self.done(token, result.map(Reply::Message));
     }
 
     /// Encrypts and sends what waits, in order, as long as nothing made in another epoch is unanswered.
@@ -105,9 +131,7 @@ impl Core {
             if !ready || !same_epoch || count >= WINDOW {
                 return;
             }
-            let Some(next) = conversation.outgoing.iter_mut().find(|outgoing| outgoing.in_flight.is_none()) else {
-                return;
-            };
+            let Some(next) = conversation.outgoing.iter_mut().find(|outgoing| outgoing.may_leave()) else { return };
             let message = next.record.message.clone();
             let content = wire::Content {
                 message_id: message.message.to_bytes(),
@@ -188,13 +212,13 @@ impl Core {
         self.event(Event::MessageSent { conversation: id, message, seq });
     }
 
-    fn message_failed(&mut self, id: ConversationId, message: MessageId, error: WireError) {
+    pub(super) fn message_failed(&mut self, id: ConversationId, message: MessageId, error: WireError) {
         if self.take_outgoing(id, message).is_some() {
             self.event(Event::MessageFailed { conversation: id, message, error });
         }
     }
 
-    fn take_outgoing(&mut self, id: ConversationId, message: MessageId) -> Option<OutboxRecord> {
+    pub(super) fn take_outgoing(&mut self, id: ConversationId, message: MessageId) -> Option<OutboxRecord> {
         let conversation = self.conversations.get_mut(&id)?;
         let at = conversation.outgoing.iter().position(|outgoing| outgoing.record.message.message == message)?;
         let outgoing = conversation.outgoing.remove(at)?;

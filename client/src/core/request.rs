@@ -2,7 +2,7 @@
 use super::commit::PlanId;
 use super::{Core, Event, Failure, Misbehaviour, Reply, Token};
 use wardline_protocol::wire::{self, ServerFrame, response, server_frame};
-use wardline_protocol::{CallId, Code, ConversationId, MessageId, WireError};
+use wardline_protocol::{AttachmentId, CallId, Code, ConversationId, MessageId, WireError};
 
 /// What a request was for.
 pub(super) enum Request {
@@ -28,6 +28,10 @@ pub(super) enum Request {
     Commit(ConversationId),
     /// An own message.
     Message(ConversationId, MessageId),
+    /// An own file, to be opened for uploading.
+    Upload(ConversationId, MessageId),
+    /// Somebody's file, to be opened for fetching.
+    Download(Token),
     /// Leaving a conversation.
     Leave(ConversationId, Token),
     /// A call that starts.
@@ -61,6 +65,11 @@ impl Core {
             Some(server_frame::Body::DevicesChanged(changed)) => self.devices_changed(&changed),
             Some(server_frame::Body::IncomingCall(call)) => self.incoming_call(&call),
             Some(server_frame::Body::CallState(state)) => self.call_state(&state),
+            Some(server_frame::Body::AttachmentStored(stored)) => {
+                if let Ok(attachment) = AttachmentId::parse(&stored.attachment_id) {
+                    self.upload_stored(attachment);
+                }
+            }
             Some(server_frame::Body::Goodbye(goodbye)) => {
                 let error = goodbye.error.unwrap_or_else(|| WireError::new(Code::Internal, "goodbye").into());
                 self.event(Event::Goodbye(error.into()));
@@ -89,6 +98,8 @@ impl Core {
             Request::KeyPackages(id, plan) => self.key_packages_fetched(id, plan, result),
             Request::Commit(id) => self.commit_answered(id, result),
             Request::Message(id, message) => self.send_answered(id, message, result),
+            Request::Upload(id, message) => self.upload_answered(id, message, result),
+            Request::Download(token) => self.download_opened(token, result),
             Request::Leave(id, token) => self.leave_answered(id, token, result.err()),
             Request::StartCall(call, token) => self.call_started(call, token, result),
             Request::Media(call, token) => self.media_answered(call, token, result),
@@ -112,7 +123,11 @@ impl Core {
     /// Answers a command whose request was lost with the connection.
     pub(super) fn request_lost(&mut self, request: &Request) {
         match request {
-            Request::Leave(_, token) | Request::Media(_, token) | Request::Devices(token) | Request::Plain(token) => {
+            Request::Leave(_, token)
+            | Request::Media(_, token)
+            | Request::Devices(token)
+            | Request::Download(token)
+            | Request::Plain(token) => {
                 self.done(*token, Err(Failure::Offline));
             }
             Request::StartCall(call, token) => {

@@ -444,7 +444,8 @@ impl Core {
             let retry = conversation.retry_at_ms != 0 && conversation.retry_at_ms <= now_ms;
             let behind = conversation.behind_since_ms.is_some_and(|since| since + BEHIND_MS_MAX <= now_ms);
             let lease = conversation.lease.as_ref().is_some_and(|lease| lease.until_ms <= now_ms);
-            if retry || behind || lease {
+            let upload = conversation.next_upload_ms().is_some_and(|at_ms| at_ms <= now_ms);
+            if retry || behind || lease || upload {
                 self.dirty.insert(*id);
             }
         }
@@ -457,7 +458,8 @@ impl Core {
             let waits = conversation.fetching || conversation.hold.is_some() || conversation.stage != Stage::Joined;
             let behind = conversation.behind_since_ms.filter(|_| !waits).map(|since| since + BEHIND_MS_MAX);
             let lease = conversation.lease.as_ref().map(|lease| lease.until_ms);
-            [retry, behind, lease].into_iter().flatten()
+            let upload = conversation.next_upload_ms().filter(|_| !waits);
+            [retry, behind, lease, upload].into_iter().flatten()
         });
         // A deadline that has passed and could not be acted on waits for what it depends on; looking again soon is enough.
         deadlines.min().map(|at_ms| if at_ms <= self.now_ms { self.now_ms + LOOK_AGAIN_MS } else { at_ms })
@@ -472,6 +474,7 @@ impl Input {
             Self::Disconnected => "disconnected",
             Self::Frame(_) => "frame",
             Self::Command(..) => "command",
+            Self::UploadEnded(..) => "upload_ended",
             Self::Tick => "tick",
         }
     }

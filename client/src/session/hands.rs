@@ -1,7 +1,8 @@
 //! The task that owns a device: inputs in, outputs performed in order.
 use super::PROGRAM;
-use crate::connection::{CertificatePin, Connection, ConnectionError, Receiver, Sender};
-use crate::core::{Command, Core, Event, Failure, Input, Output, Reply, Token, is_final};
+use super::files::Files;
+use crate::connection::{CertificatePin, Connection, ConnectionError, Link, Receiver, Sender};
+use crate::core::{Command, Core, Event, Failure, Input, Output, Reply, Token, UPLOADS_AT_ONCE, UploadEnd, is_final};
 use crate::store::{Place, Store};
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use wardline_directory::key::DeviceKey;
-use wardline_protocol::Incarnation;
+use wardline_protocol::{AttachmentId, Incarnation};
 use wardline_protocol::wire::ServerFrame;
 
 /// First and longest wait between two attempts to connect.
@@ -25,6 +26,7 @@ const SEND_MAX: Duration = Duration::from_secs(15);
 pub(super) enum Ask {
     Command(Box<Command>, oneshot::Sender<Result<Reply, Failure>>),
     Look(Box<dyn FnOnce(&Core) + Send>),
+    Link(oneshot::Sender<Option<Link>>),
 }
 
 pub(super) struct Hands {
@@ -37,6 +39,9 @@ pub(super) struct Hands {
     next_token: u64,
     wake_at_ms: Option<u64>,
     line: Option<Sender>,
+    files: Files,
+    uploaded: mpsc::Sender<(AttachmentId, UploadEnd)>,
+    uploads: mpsc::Receiver<(AttachmentId, UploadEnd)>,
     /// Set when the device cannot go on: its state does not store, or the node has shut it out for good.
     over: bool,
 }
@@ -56,7 +61,9 @@ impl Hands {
         place: Place,
         signing: DeviceKey,
         events: broadcast::Sender<Event>,
+        files: Files,
     ) -> Self {
+        let (uploaded, uploads) = mpsc::channel(UPLOADS_AT_ONCE);
         Self {
             core,
             store,
@@ -67,6 +74,9 @@ impl Hands {
             next_token: 1,
             wake_at_ms: None,
             line: None,
+            files,
+            uploaded,
+            uploads,
             over: false,
         }
     }
@@ -159,6 +169,7 @@ impl Hands {
                         break;
                     }
                 },
+                Some((attachment, end)) = self.uploads.recv() => self.input(Input::UploadEnded(attachment, end)).await,
                 ask = asks.recv() => match ask {
                     Some(ask) => self.asked(ask).await,
                     None => {
@@ -202,6 +213,10 @@ impl Hands {
                 self.input(Input::Command(*command, token)).await;
             }
             Ask::Look(look) => look(&self.core),
+            Ask::Link(answer) => {
+                // The asker may have gone.
+                let _ = answer.send(self.line.as_ref().map(|line| line.link().clone()));
+            }
         }
     }
 
@@ -244,6 +259,15 @@ impl Hands {
                         line.link().abandon();
                         self.line = None;
                     }
+                }
+                Output::Upload(order) => {
+                    let Some(link) = self.line.as_ref().map(|line| line.link().clone()) else { continue };
+                    let (files, uploaded) = (self.files.clone(), self.uploaded.clone());
+                    tokio::spawn(async move {
+                        let end = files.upload(&link, &order).await;
+                        // A device that is over has nobody to tell.
+                        let _ = uploaded.send((order.attachment, end)).await;
+                    });
                 }
                 Output::Event(event) => {
                     // Nobody listening is no fault.

@@ -2,14 +2,16 @@
 //!
 //! Absent on purpose: decisions. What to send, store and tell is the core's; this performs its outputs in their order, keeps the line
 //! up with back-off, and ends when the node says for good that this device may not be here.
+pub mod files;
 mod hands;
 pub mod join;
 
-use crate::connection::ConnectionError;
+use crate::connection::{ConnectionError, Link};
 pub use crate::core::is_final;
-use crate::core::{Command, Core, Event, Failure, Reply};
+use crate::core::{Body, Command, Core, Event, Failure, Reply};
 use crate::entry::EntryError;
 use crate::store::{Store, StoreError};
+use files::Files;
 use hands::{Ask, Hands};
 use std::path::Path;
 use std::sync::Arc;
@@ -66,6 +68,7 @@ pub struct Client {
     task: JoinHandle<()>,
     store: Arc<Store>,
     node_addresses: Vec<String>,
+    files: Files,
 }
 
 impl Client {
@@ -77,15 +80,20 @@ impl Client {
         let store = Arc::new(Store::open(directory, false).await?);
         let (identity, place) = store.identity().await?;
         let saved = store.load().await?;
+        let waiting = saved.outbox.iter().filter_map(|record| match &record.message.body {
+            Body::File(file) => Some(file.attachment),
+            _ => None,
+        });
+        let files = Files::open(directory, &waiting.collect());
         let seed = *wardline_directory::key::random::<32>().map_err(|_| ClientError::Random)?;
         let signing = wardline_directory::key::DeviceKey::from_seed(*identity.key.seed());
         let core = Core::new(identity, Suite::default(), saved, seed)?;
         let (events, listener) = broadcast::channel(EVENTS_BEHIND_MAX);
         let (asks, waiting) = mpsc::channel(ASKS_WAITING_MAX);
         let node_addresses = place.addresses.clone();
-        let hands = Hands::new(core, store.clone(), place, signing, events.clone());
+        let hands = Hands::new(core, store.clone(), place, signing, events.clone(), files.clone());
         let task = tokio::spawn(hands.run(waiting));
-        Ok((Self { asks, events, task, store, node_addresses }, listener))
+        Ok((Self { asks, events, task, store, node_addresses, files }, listener))
     }
 
     /// Events from now on.
@@ -117,6 +125,13 @@ impl Client {
             let _ = answer.send(look(core));
         });
         self.asks.send(Ask::Look(look)).await.map_err(|_| ClientError::Ended)?;
+        answered.await.map_err(|_| ClientError::Ended)
+    }
+
+    /// The line to the node, while there is one.
+    async fn link(&self) -> Result<Option<Link>, ClientError> {
+        let (answer, answered) = oneshot::channel();
+        self.asks.send(Ask::Link(answer)).await.map_err(|_| ClientError::Ended)?;
         answered.await.map_err(|_| ClientError::Ended)
     }
 
