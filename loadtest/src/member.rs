@@ -136,6 +136,8 @@ impl Life {
                         let _ = answer.send(result); // the asker may have gone
                     }
                 }
+                // No workload sends files yet; one that did would stand still here.
+                Output::Upload(_) => anyhow::bail!("this generator does not send files"),
                 Output::WakeAt(at_ms) => self.wake_at_ms = Some(at_ms),
             }
         }

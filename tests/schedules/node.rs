@@ -42,6 +42,8 @@ impl World {
                     let answer = Ok("answer".into());
                     self.node_input(Input::Media(MediaEvent::Answered { session, request_id, answer }));
                 }
+                // Nobody sends files in these schedules.
+                Output::OpenTransfer(_) | Output::DropAttachment { .. } => {}
                 Output::Authenticated { .. } | Output::Media(_) => {}
             }
         }
@@ -173,7 +175,11 @@ impl World {
 }
 
 pub(crate) fn open_plane(store: &MemoryStore, hospital: &Hospital, node: &NodeIdentity, now_ms: u64) -> Plane {
-    let limits =
-        Limits { creations_per_hour: 1_000_000, external_joins_per_hour: 1_000_000, key_packages_per_hour: 1_000_000 };
+    let limits = Limits {
+        creations_per_hour: 1_000_000,
+        external_joins_per_hour: 1_000_000,
+        key_packages_per_hour: 1_000_000,
+        ..Limits::default()
+    };
     Plane::open(store.load_now(), hospital.directory().root(), node.clone(), limits, now_ms).unwrap()
 }

@@ -178,7 +178,7 @@ impl World {
                     }
                     it.replies.insert(token, result.map_err(|failure| failure.to_string()));
                 }
-                Out::WakeAt(_) => {}
+                Out::Upload(_) | Out::WakeAt(_) => {}
             }
         }
     }

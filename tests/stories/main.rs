@@ -1,6 +1,7 @@
 //! Stories of a hospital's day, end to end: the node is the program itself in its own process, people have real devices on it.
 mod calls;
 mod devices;
+mod files;
 mod lost;
 mod membership;
 mod network;

@@ -1,9 +1,10 @@
 //! Writing, reading, groups.
-use super::{Device, ProgramError};
+use super::{Device, ProgramError, files};
 use crate::core::{Body, Command, Event, Failure, Membership, Message, Reply};
 use crate::session::is_final;
 use clap::{Args, Subcommand};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 use wardline_protocol::{AccountId, ConversationId};
 
@@ -15,6 +16,12 @@ pub(super) enum Action {
         to: To,
         text: String,
     },
+    /// Send a photo, video or other file, encrypted, and wait until the node has stored it.
+    SendFile(files::SendFile),
+    /// Send a place, in words or coordinates.
+    SendLocation(files::SendLocation),
+    /// Fetch a file that somebody sent, check it, and save it.
+    Save(files::Save),
     /// Show messages as they come.
     Listen {
         /// End after so many messages.
@@ -23,6 +30,9 @@ pub(super) enum Action {
         /// End after so many seconds.
         #[arg(long = "for")]
         seconds: Option<u64>,
+        /// Save files that come into this directory.
+        #[arg(long)]
+        save_to: Option<PathBuf>,
     },
     /// Show the newest stored messages, oldest first.
     History {
@@ -57,7 +67,13 @@ pub(super) enum GroupAction {
 pub(super) async fn run(mut device: Device, action: Action) -> Result<(), ProgramError> {
     match action {
         Action::Send { to, text } => send(&mut device, &to, text).await?,
-        Action::Listen { count, seconds } => listen(&mut device, count, seconds).await?,
+        Action::SendFile(action) => files::send_file(&mut device, action).await?,
+        Action::SendLocation(action) => files::send_location(&mut device, action).await?,
+        Action::Save(action) => files::save(&device, action).await?,
+        Action::Listen { count, seconds, save_to } => {
+            let shown = Shown { left: count, save_to, ..Shown::default() };
+            listen(&mut device, shown, count, seconds).await?;
+        }
         Action::History { to, count } => history(&device, &to, count).await?,
     }
     device.close().await
@@ -68,22 +84,7 @@ async fn send(device: &mut Device, to: &To, text: String) -> Result<(), ProgramE
     let Reply::Message(sent) = device.command(Command::Send { conversation, text }).await? else {
         return Err(ProgramError::Use("the message was not taken".into()));
     };
-    let stored = tokio::time::timeout(super::ANSWER_MAX, async {
-        loop {
-            match device.next().await? {
-                Event::MessageSent { message, seq, .. } if message == sent => return Ok(seq),
-                Event::MessageFailed { message, error, .. } if message == sent => {
-                    return Err(ProgramError::from(Failure::Refused(error)));
-                }
-                _ => {}
-            }
-        }
-    });
-    let seq = stored.await.map_err(|_| {
-        ProgramError::Use("the node has not stored the message yet: it is kept here and sent next time".into())
-    })??;
-    let fields = [("message", sent.to_string().into()), ("seq", seq.into())];
-    device.say.event("sent", &fields, "sent")
+    files::sent(device, sent, super::ANSWER_MAX).await
 }
 
 /// What was shown of each conversation, so that nothing is shown twice and everything once.
@@ -92,6 +93,7 @@ struct Shown {
     up_to: BTreeMap<ConversationId, u64>,
     unmarked: BTreeSet<ConversationId>,
     left: Option<u64>,
+    save_to: Option<PathBuf>,
 }
 
 impl Shown {
@@ -122,6 +124,9 @@ impl Shown {
         if show(device, message).await? {
             self.left = self.left.map(|left| left - 1);
         }
+        if let (Some(dir), Body::File(file)) = (&self.save_to, &message.body) {
+            files::save_into(device, message.conversation, message.message, file, dir).await?;
+        }
         Ok(())
     }
 
@@ -135,9 +140,13 @@ impl Shown {
     }
 }
 
-async fn listen(device: &mut Device, count: Option<u64>, seconds: Option<u64>) -> Result<(), ProgramError> {
+async fn listen(
+    device: &mut Device,
+    mut shown: Shown,
+    count: Option<u64>,
+    seconds: Option<u64>,
+) -> Result<(), ProgramError> {
     device.say.event("ready", &[], "Listening. Ctrl-C ends it.")?;
-    let mut shown = Shown { left: count, ..Shown::default() };
     let listening = async {
         shown.catch_up(device).await?;
         while shown.left != Some(0) {
@@ -169,20 +178,25 @@ async fn listen(device: &mut Device, count: Option<u64>, seconds: Option<u64>) -
     }
 }
 
-/// Shows a text; gives whether it was one.
+/// Shows what somebody wrote or sent; gives whether it was that.
 async fn show(device: &Device, message: &Message) -> Result<bool, ProgramError> {
-    let Body::Text(text) = &message.body else { return Ok(false) };
+    let Body::Text(text) = &message.body else { return files::show(device, message).await };
     let from = device.handle(message.sender).await?;
-    let fields = [
-        ("from", from.clone().into()),
-        ("text", text.clone().into()),
+    let mut fields = vec![("text", text.clone().into())];
+    fields.extend(common_fields(&from, message));
+    device.say.event("message", &fields, &format!("{from}: {text}"))?;
+    Ok(true)
+}
+
+/// What `--json` says of every message.
+pub(super) fn common_fields(from: &str, message: &Message) -> [(&'static str, serde_json::Value); 5] {
+    [
+        ("from", from.into()),
         ("conversation", message.conversation.to_string().into()),
         ("message", message.message.to_string().into()),
         ("seq", message.seq.into()),
         ("sent_at_ms", message.sent_at_ms.into()),
-    ];
-    device.say.event("message", &fields, &format!("{from}: {text}"))?;
-    Ok(true)
+    ]
 }
 
 async fn history(device: &Device, to: &To, count: u32) -> Result<(), ProgramError> {
@@ -224,7 +238,7 @@ async fn accounts(device: &Device, handles: &[String]) -> Result<Vec<AccountId>,
     Ok(accounts)
 }
 
-async fn find(device: &Device, to: &To) -> Result<ConversationId, ProgramError> {
+pub(super) async fn find(device: &Device, to: &To) -> Result<ConversationId, ProgramError> {
     match (&to.to, &to.group) {
         (Some(handle), _) => device.direct(handle).await,
         (None, Some(title)) => titled(device, title).await,

@@ -2,6 +2,7 @@
 mod call;
 mod chat;
 mod devices;
+mod files;
 mod say;
 
 use crate::core::{Command, Event, Failure, Misbehaviour, Notice, Reply};
@@ -30,6 +31,8 @@ Events of --json, one object a line:
   ready                    connected and level with the node
   sent {message, seq}      the node has stored the message
   message {from, text, conversation, message, seq, sent_at_ms}
+  file {name, media_type, bytes, caption, from, ...}   saved {message, path, bytes}
+  location {words, latitude, longitude, accuracy_m, from, ...}
   unreadable {count}       messages this device can never read
   calling {call}   incoming_call {call, from}   media {connected, connect_ms}
   ringing {ring_ms}        since the call was asked for

@@ -24,6 +24,17 @@ impl Store {
         Ok(messages)
     }
 
+    /// One message, if it is there.
+    pub async fn message(&self, conversation: ConversationId, id: MessageId) -> Result<Option<Message>, StoreError> {
+        let mut connection = self.connection().await;
+        let row = query("SELECT * FROM history WHERE conversation_id = $1 AND message_id = $2")
+            .bind(conversation.as_bytes().as_slice())
+            .bind(id.as_bytes().as_slice())
+            .fetch_optional(&mut *connection)
+            .await?;
+        row.as_ref().map_or(Ok(None), message_from)
+    }
+
     /// The messages that stand in the log after `after_seq`, in its order.
     pub async fn history_after(
         &self,

@@ -1,12 +1,33 @@
 //! Rows of attachments.
 use super::load::id;
 use super::{int, unsigned};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Row, query, query_as};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{Row, Sqlite, query, query_as};
 use wardline_protocol::{AccountId, AttachmentId, ConversationId};
 use wardline_signaling::AttachmentRow;
 
 const COLUMNS: &str = "SELECT attachment_id, conversation_id, account_id, sealed_bytes, sealed_sha256, created_ms, complete";
+
+/// Stores one, or that it is complete now.
+pub(super) fn put(row: &AttachmentRow) -> Query<'static, Sqlite, SqliteArguments> {
+    query(
+        "INSERT INTO attachment (attachment_id, conversation_id, account_id, sealed_bytes, sealed_sha256, created_ms, complete)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (attachment_id) DO UPDATE SET complete = excluded.complete",
+    )
+    .bind(row.attachment_id.as_bytes().to_vec())
+    .bind(row.conversation_id.as_bytes().to_vec())
+    .bind(row.account_id.as_bytes().to_vec())
+    .bind(int(row.sealed_bytes))
+    .bind(row.sealed_sha256.to_vec())
+    .bind(int(row.created_ms))
+    .bind(i64::from(row.complete))
+}
+
+/// Forgets one.
+pub(super) fn delete(attachment_id: &AttachmentId) -> Query<'static, Sqlite, SqliteArguments> {
+    query("DELETE FROM attachment WHERE attachment_id = $1").bind(attachment_id.as_bytes().to_vec())
+}
 
 /// One of them.
 pub(super) async fn find(
@@ -20,7 +41,7 @@ pub(super) async fn find(
 
 /// Those that are not complete.
 pub(super) async fn unfinished(connection: &mut SqliteConnection) -> sqlx::Result<Vec<AttachmentRow>> {
-    let text = format!("{COLUMNS} FROM attachment WHERE complete = 0 ORDER BY created_ms, attachment_id");
+    let text = format!("{COLUMNS} FROM attachment WHERE complete = 0 ORDER BY attachment_id");
     query(sqlx::AssertSqlSafe(text)).fetch_all(connection).await?.iter().map(row).collect()
 }
 

@@ -58,6 +58,8 @@ pub(super) async fn apply(connection: &mut SqliteConnection, write: &Write) -> R
         | Write::KeyPackages { .. }
         | Write::LastResort { .. }
         | Write::DropKeyPackages { .. } => apply_device(connection, write).await,
+        Write::Attachment(row) => run(connection, super::attachment::put(row)).await,
+        Write::DropAttachment { attachment_id } => run(connection, super::attachment::delete(attachment_id)).await,
         _ => apply_group(connection, write).await,
     }
 }
@@ -141,24 +143,6 @@ async fn apply_device(connection: &mut SqliteConnection, write: &Write) -> Resul
                 run(connection, query("DELETE FROM key_package WHERE id = $1").bind(int(*number))).await?;
             }
             Ok(())
-        }
-        Write::Attachment(row) => {
-            let upsert = query(
-                "INSERT INTO attachment (attachment_id, conversation_id, account_id, sealed_bytes, sealed_sha256, created_ms, complete)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (attachment_id) DO UPDATE SET complete = excluded.complete",
-            )
-            .bind(id(row.attachment_id.as_bytes()))
-            .bind(id(row.conversation_id.as_bytes()))
-            .bind(id(row.account_id.as_bytes()))
-            .bind(int(row.sealed_bytes))
-            .bind(row.sealed_sha256.to_vec())
-            .bind(int(row.created_ms))
-            .bind(i64::from(row.complete));
-            run(connection, upsert).await
-        }
-        Write::DropAttachment { attachment_id } => {
-            let delete = query("DELETE FROM attachment WHERE attachment_id = $1");
-            run(connection, delete.bind(id(attachment_id.as_bytes()))).await
         }
         _ => Err(unknown()),
     }

@@ -2,10 +2,10 @@
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::BTreeMap;
 use wardline_protocol::wire::{self, entry::Content};
-use wardline_protocol::{AccountId, ConversationId, DeviceId, MessageId, limit};
+use wardline_protocol::{AccountId, AttachmentId, ConversationId, DeviceId, MessageId, limit};
 use wardline_relay::store::SqliteStore;
 use wardline_signaling::memory::MemoryStore;
-use wardline_signaling::{DeviceRow, KeyPackageRow, Query, Snapshot, Store, Write};
+use wardline_signaling::{AttachmentRow, DeviceRow, KeyPackageRow, Query, Snapshot, Store, TransferWish, Write};
 
 fn id(kind: u8, number: u8) -> [u8; 16] {
     let mut id = [kind; 16];
@@ -25,6 +25,10 @@ fn conversation(number: u8) -> ConversationId {
     ConversationId::from_bytes(id(3, number))
 }
 
+fn attachment(number: u8) -> AttachmentId {
+    AttachmentId::from_bytes(id(4, number))
+}
+
 /// Makes writes as the plane would: numbers follow each other, nothing is created twice.
 struct Writer {
     random: StdRng,
@@ -36,7 +40,10 @@ struct Writer {
     messages: Vec<(ConversationId, MessageId)>,
 }
 
-const KINDS: u32 = 21;
+const KINDS: u32 = 23;
+
+/// Few, so that writes meet.
+const ATTACHMENTS: u8 = 40;
 
 impl Writer {
     fn new(seed: u64) -> Self {
@@ -48,6 +55,20 @@ impl Writer {
             conversations: 0,
             heads: BTreeMap::new(),
             messages: Vec::new(),
+        }
+    }
+
+    /// All of it but its being complete belongs to the id.
+    fn attachment(&mut self) -> AttachmentRow {
+        let number = self.random.random_range(0..ATTACHMENTS);
+        AttachmentRow {
+            attachment_id: attachment(number),
+            conversation_id: conversation(number % 5),
+            account_id: account(number % 3),
+            sealed_bytes: u64::from(number) * 1_000,
+            sealed_sha256: [number; 32],
+            created_ms: u64::from(number),
+            complete: self.random.random(),
         }
     }
 
@@ -214,6 +235,8 @@ impl Writer {
                 device_id: self.any_device(),
                 up_to_seq: self.random.random_range(0..9),
             },
+            21 => Write::Attachment(self.attachment()),
+            22 => Write::DropAttachment { attachment_id: attachment(self.random.random_range(0..ATTACHMENTS)) },
             _ => self.entry(true),
         };
         vec![one]
@@ -241,6 +264,10 @@ async fn same(store: &SqliteStore, reference: &MemoryStore, writer: &Writer) {
         queries.push(Query::FindMessage { conversation_id: *conversation_id, message_id: *message_id });
     }
     queries.push(Query::FindMessage { conversation_id: conversation(0), message_id: MessageId::from_bytes([9; 16]) });
+    queries.extend((0..=ATTACHMENTS).map(|number| Query::Attachment {
+        attachment_id: attachment(number),
+        wish: TransferWish::Download { conversation_id: conversation(0), from_byte: 0 },
+    }));
     for query in queries {
         let (stored, expected) = (store.read(query.clone()).await.unwrap(), reference.read_now(&query));
         assert_eq!(format!("{stored:?}"), format!("{expected:?}"), "{query:?}");

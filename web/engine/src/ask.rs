@@ -1,6 +1,7 @@
 //! What the page asks of the device.
 #![allow(missing_docs, reason = "as client::core::Command")]
 use crate::Failed;
+use crate::files::{StoredFile, StoredPlace, attachment_id};
 use serde::Deserialize;
 use wardline_client::core::{Command, Failure};
 use wardline_protocol::{AccountId, CallId, ConversationId, DeviceId, MessageId, WireError, code};
@@ -15,6 +16,10 @@ pub enum Ask {
     RemoveAccounts { conversation: String, accounts: Vec<String> },
     Leave { conversation: String },
     Send { conversation: String, message: String, text: String },
+    SendFile { conversation: String, message: String, file: StoredFile },
+    SendLocation { conversation: String, message: String, place: StoredPlace },
+    Withdraw { conversation: String, message: String },
+    OpenDownload { conversation: String, attachment: String, from_byte: u64 },
     MarkRead { conversation: String, seq: u64 },
     WatchPresence { accounts: Vec<String> },
     Devices { account: Option<String> },
@@ -47,6 +52,25 @@ impl Ask {
                 message: id(&message, MessageId::parse_hex)?,
                 text,
             },
+            Self::SendFile { conversation, message, file } => Command::SendFile {
+                conversation: conversation_id(&conversation)?,
+                message: id(&message, MessageId::parse_hex)?,
+                file: Box::new(file.read().ok_or_else(|| Failed::new("engine", "the file cannot be read"))?),
+            },
+            Self::SendLocation { conversation, message, place } => Command::SendLocation {
+                conversation: conversation_id(&conversation)?,
+                message: id(&message, MessageId::parse_hex)?,
+                location: place.read(),
+            },
+            Self::Withdraw { conversation, message } => Command::Withdraw {
+                conversation: conversation_id(&conversation)?,
+                message: id(&message, MessageId::parse_hex)?,
+            },
+            Self::OpenDownload { conversation, attachment, from_byte } => Command::OpenDownload {
+                conversation: conversation_id(&conversation)?,
+                attachment: attachment_id(&attachment)?,
+                from_byte,
+            },
             Self::MarkRead { conversation, seq } => {
                 Command::MarkRead { conversation: conversation_id(&conversation)?, seq }
             }
@@ -74,6 +98,7 @@ impl From<Failure> for Failed {
             Failure::Offline => "offline",
             Failure::UnknownConversation | Failure::UnknownAccount | Failure::UnknownCall => "unknown",
             Failure::Full => "full",
+            Failure::TooLong => "toolong",
             _ => "engine",
         };
         Self::new(code, failure.to_string())

@@ -1,6 +1,6 @@
 //! The module's JavaScript face: plain objects in and out. Errors are thrown as `{code, message}`.
 #![allow(missing_docs, reason = "each function is the one of the same name that it wraps")]
-use crate::{Ask, Failed, Saved, StoredIdentity};
+use crate::{Ask, Failed, Saved, StoredIdentity, UploadEnd};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
@@ -54,6 +54,12 @@ impl Device {
         let ask: Ask = take(ask, "the command")?;
         self.0.ask(ms(now_ms), ms(token), ask);
         Ok(())
+    }
+
+    #[wasm_bindgen(js_name = uploadEnded)]
+    pub fn upload_ended(&mut self, now_ms: f64, attachment: &str, end: JsValue) -> Result<(), JsValue> {
+        let end: UploadEnd = take(end, "the end of an upload")?;
+        self.0.upload_ended(ms(now_ms), attachment, end).map_err(thrown)
     }
 
     pub fn tick(&mut self, now_ms: f64) {
@@ -149,5 +155,121 @@ impl Opener {
 
     pub fn open(&mut self, frame: &[u8], clear_len: usize, now_ms: f64) -> Option<Vec<u8>> {
         self.0.open(frame, clear_len, ms(now_ms))
+    }
+}
+
+/// Bytes of the ciphertext of so many bytes.
+#[wasm_bindgen(js_name = sealedBytes)]
+pub fn sealed_bytes(bytes: f64) -> f64 {
+    crate::sealed_bytes(ms(bytes)) as f64 // far below 2^53
+}
+
+#[wasm_bindgen]
+pub struct FileSealer(crate::FileSealer);
+
+#[wasm_bindgen]
+impl FileSealer {
+    #[wasm_bindgen(constructor)]
+    pub fn new(bytes: f64) -> Result<FileSealer, JsValue> {
+        crate::FileSealer::new(ms(bytes)).map(FileSealer).map_err(thrown)
+    }
+
+    pub fn attachment(&self) -> String {
+        self.0.attachment().to_owned()
+    }
+
+    pub fn seal(&mut self, piece: &[u8]) -> Result<Vec<u8>, JsValue> {
+        self.0.seal(piece).map_err(thrown)
+    }
+
+    pub fn finish(self) -> Result<JsValue, JsValue> {
+        out(&self.0.finish().map_err(thrown)?)
+    }
+}
+
+#[wasm_bindgen]
+pub struct FileOpener(crate::FileOpener);
+
+#[wasm_bindgen]
+impl FileOpener {
+    #[wasm_bindgen(constructor)]
+    pub fn new(key: &str, bytes: f64, sealed_sha256: &str) -> Result<FileOpener, JsValue> {
+        crate::FileOpener::new(key, ms(bytes), sealed_sha256).map(FileOpener).map_err(thrown)
+    }
+
+    pub fn open(&mut self, sealed: &[u8]) -> Result<Vec<u8>, JsValue> {
+        self.0.open(sealed).map_err(thrown)
+    }
+
+    pub fn finish(self) -> Result<(), JsValue> {
+        self.0.finish().map_err(thrown)
+    }
+}
+
+#[wasm_bindgen]
+pub struct BulkSending(crate::BulkSending);
+
+#[wasm_bindgen]
+impl BulkSending {
+    #[wasm_bindgen(constructor)]
+    pub fn new(ticket: &[u8], bytes: f64) -> BulkSending {
+        BulkSending(crate::BulkSending::new(ticket, ms(bytes)))
+    }
+
+    pub fn first(&self) -> Vec<u8> {
+        self.0.first()
+    }
+
+    pub fn wants(&self) -> usize {
+        self.0.wants()
+    }
+
+    pub fn chunk(&mut self, content: &[u8]) -> Result<Vec<u8>, JsValue> {
+        self.0.chunk(content).map_err(thrown)
+    }
+
+    pub fn heard(&mut self, bytes: &[u8]) -> Result<(), JsValue> {
+        self.0.heard(bytes).map_err(thrown)
+    }
+
+    pub fn taken(&self) -> f64 {
+        self.0.taken() as f64
+    }
+
+    #[wasm_bindgen(js_name = isDone)]
+    pub fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+}
+
+#[wasm_bindgen]
+pub struct BulkReceiving(crate::BulkReceiving);
+
+#[wasm_bindgen]
+impl BulkReceiving {
+    #[wasm_bindgen(constructor)]
+    pub fn new(ticket: &[u8], bytes: f64) -> BulkReceiving {
+        BulkReceiving(crate::BulkReceiving::new(ticket, ms(bytes)))
+    }
+
+    pub fn first(&self) -> Vec<u8> {
+        self.0.first()
+    }
+
+    pub fn heard(&mut self, bytes: &[u8]) -> Result<Vec<u8>, JsValue> {
+        self.0.heard(bytes).map_err(thrown)
+    }
+
+    pub fn tell(&mut self) -> Option<Vec<u8>> {
+        self.0.tell()
+    }
+
+    pub fn taken(&self) -> f64 {
+        self.0.taken() as f64
+    }
+
+    #[wasm_bindgen(js_name = isDone)]
+    pub fn is_done(&self) -> bool {
+        self.0.is_done()
     }
 }

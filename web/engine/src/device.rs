@@ -3,7 +3,7 @@ use crate::line::{self, Heard, Line, Purpose};
 use crate::output::{Output, Reply};
 use crate::shown::{self, ShownAccount, ShownConversation, ShownDevice, ShownEvent};
 use crate::stored::{Changes, Saved, StoredIdentity};
-use crate::{Ask, Failed, ask};
+use crate::{Ask, Failed, UploadEnd, ask};
 use std::collections::VecDeque;
 use wardline_client::core::{self, Core, Input, Token};
 use wardline_directory::key::{DeviceKey, PublicKey};
@@ -83,6 +83,13 @@ impl Device {
         }
     }
 
+    /// An [`Output::Upload`] is over.
+    pub fn upload_ended(&mut self, now_ms: u64, attachment: &str, end: UploadEnd) -> Result<(), Failed> {
+        let attachment = crate::files::attachment_id(attachment)?;
+        self.core.handle(now_ms, Input::UploadEnded(attachment, end.read()));
+        Ok(())
+    }
+
     /// Time has passed.
     pub fn tick(&mut self, now_ms: u64) {
         self.core.handle(now_ms, Input::Tick);
@@ -107,6 +114,14 @@ impl Device {
                 core::Output::Done(token, result) => match result {
                     Ok(reply) => Output::Done { token: token.0, reply: Some(self.reply(reply)), failed: None },
                     Err(failure) => Output::Done { token: token.0, reply: None, failed: Some(failure.into()) },
+                },
+                core::Output::Upload(order) => Output::Upload {
+                    message: order.message.to_string(),
+                    conversation: order.conversation.to_string(),
+                    attachment: order.attachment.to_string(),
+                    ticket: order.ticket,
+                    from_byte: order.from_byte,
+                    sealed_bytes: order.sealed_bytes,
                 },
                 core::Output::WakeAt(ms) => Output::WakeAt { ms },
             };
@@ -150,6 +165,7 @@ impl Device {
             core::Reply::MediaKeys { epoch, context_id } => {
                 Reply::MediaKeys { epoch: epoch.to_bytes().to_vec(), context_id }
             }
+            core::Reply::Download { ticket, sealed_bytes } => Reply::Download { ticket, sealed_bytes },
             core::Reply::Devices(devices) => Reply::Devices {
                 devices: devices.iter().filter_map(|device| ShownDevice::of(&self.core, device)).collect(),
             },

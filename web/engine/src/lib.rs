@@ -4,6 +4,7 @@
 //! Absent on purpose: I/O. Bytes come in and go out; the worker has the socket and the database.
 mod ask;
 mod device;
+mod files;
 mod line;
 mod link;
 mod media;
@@ -16,6 +17,7 @@ mod bindings;
 
 pub use ask::Ask;
 pub use device::Device;
+pub use files::{BulkReceiving, BulkSending, FileOpener, FileSealer, UploadEnd, sealed_bytes};
 pub use link::Link;
 pub use media::{Opener, Sealer};
 pub use output::Output;
@@ -32,11 +34,14 @@ pub struct Failed {
     pub code: String,
     /// For people.
     pub message: String,
+    /// The node's error number, where the worker has to give it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
 }
 
 impl Failed {
     fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into() }
+        Self { code: code.to_owned(), message: message.into(), number: None }
     }
 }
 

@@ -16,6 +16,16 @@ pub enum Output {
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
+    /// Move this ciphertext to the node, meanwhile going on; then call `uploadEnded`.
+    Upload {
+        message: String,
+        conversation: String,
+        attachment: String,
+        #[serde(with = "serde_bytes")]
+        ticket: Vec<u8>,
+        from_byte: u64,
+        sealed_bytes: u64,
+    },
     /// Tell the page.
     Event { event: ShownEvent },
     /// Answer an ask.
@@ -54,6 +64,11 @@ pub enum Reply {
         #[serde(with = "serde_bytes")]
         epoch: Vec<u8>,
         context_id: u32,
+    },
+    Download {
+        #[serde(with = "serde_bytes")]
+        ticket: Vec<u8>,
+        sealed_bytes: u64,
     },
     Devices {
         devices: Vec<ShownDevice>,

@@ -1,6 +1,7 @@
 //! What the page stores, in forms that JavaScript can keep. Ids are hexadecimal; secrets and MLS cells are bytes.
 #![allow(missing_docs, reason = "each field is the one of the same name in client::core")]
 use crate::Failed;
+use crate::files::{StoredFile, StoredPlace};
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -115,6 +116,8 @@ pub struct StoredMessage {
 pub enum StoredBody {
     Text { text: String },
     Title { title: String },
+    File { file: StoredFile },
+    Location { place: StoredPlace },
     Call { call: String, started_at_ms: u64, talked_ms: u64, answered: bool },
 }
 
@@ -214,6 +217,8 @@ impl StoredMessage {
         let body = match &message.body {
             Body::Text(text) => StoredBody::Text { text: text.clone() },
             Body::Title(title) => StoredBody::Title { title: title.clone() },
+            Body::File(file) => StoredBody::File { file: StoredFile::of(file) },
+            Body::Location(place) => StoredBody::Location { place: StoredPlace::of(place) },
             Body::Call { call, started_at_ms, talked_ms, answered } => StoredBody::Call {
                 call: call.to_string(),
                 started_at_ms: *started_at_ms,
@@ -238,6 +243,8 @@ impl StoredMessage {
         let body = match self.body {
             StoredBody::Text { text } => Body::Text(text),
             StoredBody::Title { title } => Body::Title(title),
+            StoredBody::File { file } => Body::File(Box::new(file.read().ok_or_else(bad)?)),
+            StoredBody::Location { place } => Body::Location(place.read()),
             StoredBody::Call { call, started_at_ms, talked_ms, answered } => {
                 Body::Call { call: CallId::parse_hex(&call).map_err(|_| bad())?, started_at_ms, talked_ms, answered }
             }
