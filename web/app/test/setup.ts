@@ -11,7 +11,22 @@ class NoObserver {
   disconnect(): void {}
 }
 
+/** Whatever is drawn is in view. */
+class SeesAll extends NoObserver {
+  constructor(private readonly told: (entries: { isIntersecting: boolean }[]) => void) {
+    super();
+  }
+  override observe(): void {
+    this.told([{ isIntersecting: true }]);
+  }
+}
+
+let urls = 0;
+
 beforeEach(() => {
+  vi.stubGlobal("IntersectionObserver", SeesAll);
+  URL.createObjectURL = () => `blob:test/${(urls += 1)}`;
+  URL.revokeObjectURL = () => undefined;
   vi.stubGlobal("ResizeObserver", NoObserver);
   vi.stubGlobal("matchMedia", (query: string) => ({
     // A desktop: wide, with a mouse.

@@ -46,7 +46,54 @@ export interface Presence {
 export type Body =
   | { kind: "text"; text: string }
   | { kind: "title"; title: string }
+  | { kind: "file"; file: FileAbout }
+  | { kind: "location"; place: Place }
   | { kind: "call"; call: CallId; startedAtMs: number; talkedMs: number; answered: boolean };
+
+/** What a file's message says of it. The content itself comes with `Device.openFile`. */
+export interface FileAbout {
+  /** As the sender's system called it, without any path; for saving. Written by the sender: not to be trusted. */
+  name: string;
+  /** Media type, lower case; written by the sender: decides only how to show it. */
+  mime: string;
+  /** Of the content, in bytes. */
+  bytes: number;
+  /** Of a picture or video in pixels; 0 when not known. */
+  width: number;
+  height: number;
+  /** Of a video or sound; 0 when not known. */
+  durationMs: number;
+  /** A small JPEG or WebP to show before the content is here, at most `THUMBNAIL_BYTES_MAX`; null: none. */
+  thumbnail: Uint8Array<ArrayBuffer> | null;
+  /** What the sender wrote below it; may be empty. */
+  caption: string;
+}
+
+/** A place in words and coordinates; at least one of the two is there. */
+export interface Place {
+  /** E.g. "Haus B / 2 / OP 3"; may be empty. */
+  words: string;
+  /** WGS 84 degrees; null when only words were sent. */
+  position: { latitude: number; longitude: number; /** Radius in metres; 0: not known. */ accuracyM: number } | null;
+}
+
+/** A file on its way, either direction. It ends by vanishing from `View.transfers`. */
+export interface Transfer {
+  direction: "up" | "down";
+  /** Bytes that have arrived at the other side, of `bytes`. Goes on from where it was after a lost connection. */
+  done: number;
+  bytes: number;
+  /** Stands still until the node is reachable. */
+  waiting: boolean;
+}
+
+/** Bytes of one file. */
+export const FILE_BYTES_MAX = 100_000_000;
+export const THUMBNAIL_BYTES_MAX = 16 * 1024;
+/** UTF-8 bytes. */
+export const CAPTION_BYTES_MAX = 4_096;
+export const FILE_NAME_BYTES_MAX = 255;
+export const PLACE_WORDS_BYTES_MAX = 1_024;
 
 export interface Message {
   conversation: ConversationId;
@@ -155,6 +202,8 @@ export interface View {
   conversations: Conversation[];
   notices: Notice[];
   call: Call | null;
+  /** Files on their way, by the message they belong to. At most a few times a second. */
+  transfers: Record<MessageId, Transfer>;
   /** Whether the browser has promised not to evict the state. */
   storagePersistent: boolean | null;
 }
@@ -166,7 +215,7 @@ export interface Page {
   more: boolean;
 }
 
-/** Why a command failed. `code` is the node's error name, or `offline`, `unknown`, `full`, `engine`, `code`, `storage`. `message` is for people, in English. */
+/** Why a command failed. `code` is the node's error name, or `offline`, `unknown`, `full`, `engine`, `code`, `storage`, `cancelled`. `message` is for people, in English. */
 export class DeviceError extends Error {
   constructor(readonly code: string, message: string) {
     super(message);
@@ -199,7 +248,16 @@ export interface Device {
   leave(conversation: ConversationId): Promise<void>;
   /** Resolves once the message is in the outbox. */
   send(conversation: ConversationId, text: string): Promise<MessageId>;
-  /** Sends a failed message's text again as a new message, and drops the failed one. */
+  /** Resolves once the file is encrypted on this device and its message is in the outbox; it survives a closed tab. `about.bytes` is ignored: the blob says it. */
+  sendFile(conversation: ConversationId, content: Blob, about: FileAbout): Promise<MessageId>;
+  sendLocation(conversation: ConversationId, place: Place): Promise<MessageId>;
+  /** The content of a file's message, decrypted and verified; fetched from the node unless it is here. Asked twice, it is fetched once. The blob has no type: what is shown of it, and how, the tab decides. */
+  openFile(conversation: ConversationId, message: MessageId): Promise<Blob>;
+  /** Whether `openFile` needs no node. */
+  hasFile(conversation: ConversationId, message: MessageId): Promise<boolean>;
+  /** Stops fetching (`openFile` rejects with `cancelled`), or drops an own file's message that is still on its way. */
+  cancelFile(conversation: ConversationId, message: MessageId): Promise<void>;
+  /** Sends a failed message again as a new message, and drops the failed one. */
   retry(conversation: ConversationId, message: MessageId): Promise<void>;
   /** Drops a failed message. */
   discard(conversation: ConversationId, message: MessageId): Promise<void>;
