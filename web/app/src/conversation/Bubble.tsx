@@ -5,6 +5,7 @@ import { memo, type CSSProperties, type MouseEvent } from "react";
 import { useTranslation } from "react-i18next";
 import type { Message } from "../device/contract";
 import { FileBody } from "../files/FileBody";
+import { frameOf } from "../files/frame";
 import { Avatar } from "../look/Avatar";
 import { hueOf } from "../look/face";
 import { Icon } from "../look/Icon";
@@ -18,7 +19,7 @@ import { Delivery } from "./Delivery";
 import { linked, onlyEmoji } from "./linked";
 import { MessageActions } from "./MessageActions";
 import type { MessageRow } from "./rows";
-import { sortOf, wordsOf } from "./spoken";
+import { sortOf, type Spoken, wordsOf } from "./spoken";
 import { Ticks } from "./Ticks";
 import { type Progress } from "./progress";
 import look from "./Bubble.module.css";
@@ -53,7 +54,7 @@ export const Bubble = memo(
             </p>
           )}
           <div className={look.bubbleLine}>
-            <div className={look.bubble} data-sort={sort} data-bare={text === "" || undefined} data-big={big || undefined} data-failed={progress === "failed" || undefined} title={moment(message.sentAtMs, language)} onContextMenu={(event) => opensMenu(event) && menu.open()}>
+            <div className={look.bubble} data-sort={sort} data-bare={text === "" || undefined} data-big={big || undefined} style={widthOf(body)} data-failed={progress === "failed" || undefined} title={moment(message.sentAtMs, language)} onContextMenu={(event) => opensMenu(event) && menu.open()}>
               {body.kind === "file" && <FileBody message={message} file={body.file} />}
               {body.kind === "location" && <PlaceBody place={body.place} />}
               {text !== "" && (
@@ -90,6 +91,13 @@ export const Bubble = memo(
     before.row.closes === after.row.closes &&
     before.row.timed === after.row.timed,
 );
+
+/** A caption goes no wider than its picture. */
+function widthOf(body: Spoken): CSSProperties | undefined {
+  const sort = sortOf(body);
+  if (body.kind !== "file" || (sort !== "picture" && sort !== "video")) return undefined;
+  return { "--frame": `${frameOf(body.file.width, body.file.height).width}px` } as CSSProperties;
+}
 
 /** A right click or a long press, but not where the browser's own menu is of use: on a link or a selection. */
 function opensMenu(event: MouseEvent): boolean {

@@ -2,11 +2,13 @@
 import { ActionIcon, Tooltip, UnstyledButton } from "@mantine/core";
 import { useCallback, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { Conversation as Shown, ConversationId } from "../device/contract";
+import type { Conversation as Shown, ConversationId, MessageId } from "../device/contract";
 import { AttachMenu } from "../files/AttachMenu";
 import { SendSheet } from "../files/SendSheet";
 import { useDrop } from "../files/useDrop";
 import { useOutgoing } from "../files/useOutgoing";
+import { Viewer } from "../files/Viewer";
+import { ViewingContext } from "../files/viewing";
 import { Avatar } from "../look/Avatar";
 import { Icon } from "../look/Icon";
 import { PlaceSheet } from "../places/PlaceSheet";
@@ -57,6 +59,8 @@ function Open({ conversation }: { conversation: Shown }) {
   const outgoing = useOutgoing(id);
   const drop = useDrop(closed === null ? (files) => outgoing.add(files, false) : null);
   const [placing, setPlacing] = useState(false);
+  const [viewed, setViewed] = useState<MessageId | null>(null);
+  const closeViewer = useCallback(() => setViewed(null), []);
 
   return (
     <div className={look.conversation} {...drop.handlers}>
@@ -70,10 +74,13 @@ function Open({ conversation }: { conversation: Shown }) {
           </span>
         </p>
       )}
-      <Timeline conversation={conversation} title={title} callBack={reachable && !busy ? call : null} sentCount={sentCount} />
+      <ViewingContext value={setViewed}>
+        <Timeline conversation={conversation} title={title} callBack={reachable && !busy ? call : null} sentCount={sentCount} />
+      </ViewingContext>
       <Announcer conversation={id} />
       {closed === null ? <Composer conversation={id} title={title} onSent={sent} attach={<AttachMenu add={outgoing.add} openPlace={() => setPlacing(true)} />} /> : <p className={composerLook.closed}>{closed}</p>}
       <SendSheet outgoing={outgoing} title={title} onSent={sent} />
+      {viewed !== null && <Viewer conversation={id} message={viewed} show={setViewed} close={closeViewer} />}
       {placing && <PlaceSheet conversation={id} title={title} close={() => setPlacing(false)} onSent={sent} />}
       {drop.over && (
         <p className={sheetLook.drop}>

@@ -2,7 +2,7 @@
 import type { TFunction } from "i18next";
 import type { Body, Place } from "../device/contract";
 import { kindOf } from "../files/kind";
-import { safeName } from "../files/name";
+import { shownName } from "../files/name";
 
 export type Spoken = Extract<Body, { kind: "text" | "file" | "location" }>;
 export type Happened = Exclude<Body, Spoken>;
@@ -49,7 +49,7 @@ export function summaryOf(body: Spoken, t: TFunction): string {
     if (body.kind === "location") return placeSummary(body.place, t);
     const { mime, name, caption } = body.file;
     const kind = kindOf(mime);
-    const what = kind === "document" ? safeName(name) || t("file.unnamed") : t(`file.${kind}`);
+    const what = kind === "document" ? shownName(name) || t("file.unnamed") : t(`file.${kind}`);
     return caption === "" ? what : `${what}: ${caption}`;
   };
   // A line break would hide what follows it.

@@ -1,11 +1,11 @@
 // A file that is not shown, only named and saved.
 import { useTranslation } from "react-i18next";
 import type { FileAbout } from "../device/contract";
-import { Icon } from "../look/Icon";
+import { Icon, type IconName } from "../look/Icon";
 import { explain } from "../session/failure";
 import { useLanguage } from "../shell/useLanguage";
 import type { FileProps } from "./FileBody";
-import { extensionOf, safeName, splitName } from "./name";
+import { extensionOf, shownName } from "./name";
 import { Ring, useTransferText } from "./Ring";
 import { sizeText } from "./size";
 import { type FileState, useFile } from "./useFile";
@@ -17,7 +17,7 @@ export function DocumentBody({ message, file }: FileProps) {
   const state = useFile(message, file);
   const { content, transfer } = state;
   const size = sizeText(file.bytes, language);
-  const name = safeName(file.name) || t("file.unnamed");
+  const name = shownName(file.name) || t("file.unnamed");
   const lines = (
     <span className={look.documentLines}>
       <FileName file={file} />
@@ -33,22 +33,24 @@ export function DocumentBody({ message, file }: FileProps) {
     );
   }
   return (
-    <button type="button" className={look.document} data-main tabIndex={-1} aria-label={t("file.saveNamed", { name, size })} onClick={state.save}>
+    <div className={look.document} data-saves>
       <Badge name={name} />
       {lines}
       <span className={look.saveMark}>
         <Icon name={content.state === "failed" ? "retry" : "save"} size={20} />
       </span>
-    </button>
+      <button type="button" className={look.coverAll} data-main tabIndex={-1} aria-label={t("file.saveNamed", { name, size })} onClick={state.save} />
+    </div>
   );
 }
 
 /** By the extension, because that decides what the system does with it; what the sender calls its type does not. */
 export function Badge({ name }: { name: string }) {
   const extension = extensionOf(name);
+  const family = familyOf(extension);
   return (
-    <span className={look.badge} data-family={familyOf(extension)} aria-hidden="true">
-      <Icon name={familyOf(extension) === "picture" ? "photo" : familyOf(extension) === "sound" ? "sound" : familyOf(extension) === "video" ? "video" : "document"} size={22} />
+    <span className={look.badge} data-family={family} aria-hidden="true">
+      <Icon name={ICONS[family] ?? "document"} size={22} />
       {extension !== "" && extension.length <= 4 && <span>{extension}</span>}
     </span>
   );
@@ -64,17 +66,17 @@ const FAMILIES: Record<string, readonly string[]> = {
   sound: ["mp3", "m4a", "wav", "ogg", "flac", "aac"],
 };
 
+const ICONS: Record<string, IconName> = { picture: "photo", video: "video", sound: "sound" };
+
 function familyOf(extension: string): string {
   return Object.entries(FAMILIES).find(([, extensions]) => extensions.includes(extension))?.[0] ?? "other";
 }
 
 export function FileName({ file }: { file: FileAbout }) {
   const { t } = useTranslation();
-  const { head, tail } = splitName(safeName(file.name) || t("file.unnamed"));
   return (
     <span className={look.name} dir="ltr">
-      <span>{head}</span>
-      <span>{tail}</span>
+      {shownName(file.name) || t("file.unnamed")}
     </span>
   );
 }

@@ -14,7 +14,7 @@ export function MediaFrame({ file, box, children }: { file: FileAbout; box?: Ref
   const thumbnail = useThumbnail(file.thumbnail);
   const { width, height } = frameOf(file.width, file.height);
   return (
-    <div ref={box} className={look.media} style={{ width, aspectRatio: `${width} / ${height}` }}>
+    <div ref={box} className={look.media} style={{ aspectRatio: `${width} / ${height}` }}>
       {thumbnail && <img className={look.fill} src={thumbnail} alt="" decoding="sync" draggable={false} />}
       {children}
     </div>

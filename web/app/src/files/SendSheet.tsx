@@ -10,7 +10,7 @@ import { useLanguage } from "../shell/useLanguage";
 import { usePhone } from "../shell/usePhone";
 import { Failure } from "../signin/Failure";
 import { Badge } from "./DocumentBody";
-import { safeName } from "./name";
+import { shownName } from "./name";
 import { faultOf, parcelOf, type Picked, PICKED_MAX } from "./outgoing";
 import { sizeText } from "./size";
 import { Stage } from "./Stage";
@@ -24,13 +24,18 @@ interface Props {
   onSent: () => void;
 }
 
-export function SendSheet({ outgoing, title, onSent }: Props) {
+export function SendSheet(props: Props) {
+  const [first] = props.outgoing.all;
+  return first ? <Sheet {...props} first={first} /> : null;
+}
+
+function Sheet({ outgoing, title, onSent, first }: Props & { first: Picked }) {
   const { t } = useTranslation();
+  const faults = useFaults(outgoing);
   const phone = usePhone();
   const [currentKey, setCurrent] = useState<number | null>(null);
   const { all, sending } = outgoing;
-  const current = all.find((one) => one.key === currentKey) ?? all[0];
-  if (!current) return null;
+  const current = all.find((one) => one.key === currentKey) ?? first;
   const send = async () => {
     if (!outgoing.ready) return;
     if (await outgoing.send()) onSent();
@@ -39,8 +44,8 @@ export function SendSheet({ outgoing, title, onSent }: Props) {
     <Modal opened onClose={() => sending || outgoing.clear()} fullScreen={phone} size={620} title={t("attach.title", { name: title })} closeButtonProps={{ "aria-label": t("app.close"), disabled: sending }} classNames={{ content: look.sheet, body: look.body }}>
       <Stage key={current.key} picked={current} />
       <About picked={current} outgoing={outgoing} />
-      <Strip all={all} current={current} choose={setCurrent} remove={outgoing.remove} sending={sending} />
-      <Failure text={useFaults(outgoing)} />
+      {all.length > 1 && <Strip all={all} current={current} choose={setCurrent} remove={outgoing.remove} sending={sending} />}
+      <Failure text={faults} />
       <CaptionBar picked={current} outgoing={outgoing} send={() => void send()} />
     </Modal>
   );
@@ -53,7 +58,7 @@ function useFaults({ all, left, failure }: Outgoing): string | null {
   if (failure !== null) return failure;
   const faulty = all.find((one) => faultOf(one) !== null);
   if (faulty) {
-    const name = safeName(faulty.file.name) || t("file.unnamed");
+    const name = shownName(faulty.file.name) || t("file.unnamed");
     switch (faultOf(faulty)) {
       case "too-large":
         return t("attach.tooLarge", { name, max: sizeText(FILE_BYTES_MAX, language) });
@@ -127,10 +132,10 @@ function Strip({ all, current, choose, remove, sending }: StripProps) {
     <ul className={look.strip} aria-label={t("attach.picked", { count: all.length })}>
       {all.map((one, at) => (
         <li key={one.key} className={look.tile} data-current={one === current || undefined} data-faulty={faultOf(one) !== null || undefined}>
-          <button type="button" className={look.choose} aria-current={one === current || undefined} aria-label={t("attach.show", { at: at + 1, name: safeName(one.file.name) || t("file.unnamed") })} onClick={() => choose(one.key)}>
+          <button type="button" className={look.choose} aria-current={one === current || undefined} aria-label={t("attach.show", { at: at + 1, name: shownName(one.file.name) || t("file.unnamed") })} onClick={() => choose(one.key)}>
             <Tile picked={one} />
           </button>
-          <button type="button" className={look.remove} disabled={sending} aria-label={t("attach.remove", { name: safeName(one.file.name) || t("file.unnamed") })} onClick={() => remove(one.key)}>
+          <button type="button" className={look.remove} disabled={sending} aria-label={t("attach.remove", { name: shownName(one.file.name) || t("file.unnamed") })} onClick={() => remove(one.key)}>
             <Icon name="close" size={14} />
           </button>
         </li>
@@ -142,7 +147,7 @@ function Strip({ all, current, choose, remove, sending }: StripProps) {
 function Tile({ picked }: { picked: Picked }) {
   const thumbnail = useThumbnail(picked.prepared?.parcel.about.thumbnail ?? null);
   if (thumbnail) return <img src={thumbnail} alt="" draggable={false} />;
-  return picked.prepared ? <Badge name={safeName(picked.file.name)} /> : <Loader size={18} />;
+  return picked.prepared ? <Badge name={shownName(picked.file.name)} /> : <Loader size={18} />;
 }
 
 function CaptionBar({ picked, outgoing, send }: { picked: Picked; outgoing: Outgoing; send: () => void }) {
@@ -169,7 +174,7 @@ function CaptionBar({ picked, outgoing, send }: { picked: Picked; outgoing: Outg
           send();
         }}
         placeholder={t("attach.caption")}
-        aria-label={t("attach.captionOf", { name: safeName(picked.file.name) || t("file.unnamed") })}
+        aria-label={t("attach.captionOf", { name: shownName(picked.file.name) || t("file.unnamed") })}
         disabled={sending}
         dir="auto"
         data-autofocus={coarse ? undefined : true}

@@ -3,7 +3,7 @@ import { Loader } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Badge, FileName } from "./DocumentBody";
 import { shownType } from "./kind";
-import { safeName } from "./name";
+import { shownName } from "./name";
 import { parcelOf, type Picked } from "./outgoing";
 import { useObjectUrl } from "./useObjectUrl";
 import { useMemo } from "react";
@@ -24,7 +24,7 @@ export function Stage({ picked }: { picked: Picked }) {
       </div>
     );
   }
-  const name = safeName(parcel.about.name) || t("file.unnamed");
+  const name = shownName(parcel.about.name) || t("file.unnamed");
   switch (picked.prepared.kind) {
     case "picture":
       return <div className={look.stage}>{url && <img src={url} alt={name} draggable={false} />}</div>;

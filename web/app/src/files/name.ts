@@ -40,12 +40,15 @@ export function extensionOf(name: string): string {
   return /^[a-z0-9]+$/i.test(extension) && extension.length <= EXTENSION_CHARS_MAX ? extension.toLowerCase() : "";
 }
 
-/** For a line that is too short: the head may be cut off, the tail, which has the extension, may not. */
-export function splitName(name: string): { head: string; tail: string } {
-  const extension = extensionOf(name);
-  const chars = [...name];
-  const tail = extension === "" ? 0 : Math.min(chars.length, extension.length + 5);
-  return { head: chars.slice(0, chars.length - tail).join(""), tail: chars.slice(chars.length - tail).join("") };
+/** Characters of a name on screen: two or three lines of a bubble. */
+const SHOWN_CHARS_MAX = 60;
+const SHOWN_TAIL_CHARS = 18;
+
+/** For the screen: what is too long loses its middle, never its extension. Empty when nothing is left of it. */
+export function shownName(name: string): string {
+  const chars = [...safeName(name)];
+  if (chars.length <= SHOWN_CHARS_MAX) return chars.join("");
+  return `${chars.slice(0, SHOWN_CHARS_MAX - SHOWN_TAIL_CHARS - 1).join("").trimEnd()}…${chars.slice(-SHOWN_TAIL_CHARS).join("").trimStart()}`;
 }
 
 /** Extensions by type: the first is given to a name that has none of them. */

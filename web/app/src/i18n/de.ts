@@ -228,7 +228,7 @@ export const de = {
     picked_other: "{{count}} Dateien ausgewählt",
     show: "Datei {{at}} ansehen: {{name}}",
     remove: "{{name}} entfernen",
-    caption: "Bildunterschrift",
+    caption: "Text hinzufügen",
     captionOf: "Text zu {{name}}",
     send_one: "{{count}} Datei senden",
     send_other: "{{count}} Dateien senden",

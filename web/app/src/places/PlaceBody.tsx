@@ -36,8 +36,8 @@ export function PlaceBody({ place }: { place: Place }) {
           <a href={mapAddress(position)} target="_blank" rel="noopener noreferrer" data-main tabIndex={-1}>
             <Icon name="map" size={18} /> {t("place.open")}
           </a>
-          <button type="button" tabIndex={-1} onClick={() => clipboard.copy(coordinatesText(position))}>
-            <Icon name={clipboard.copied ? "check" : "copy"} size={17} /> {clipboard.copied ? t("app.copied") : t("place.copyCoordinates")}
+          <button type="button" tabIndex={-1} aria-label={t("place.copyCoordinates")} onClick={() => clipboard.copy(coordinatesText(position))}>
+            <Icon name={clipboard.copied ? "check" : "copy"} size={17} /> {clipboard.copied ? t("app.copied") : t("app.copy")}
           </button>
         </div>
       )}
