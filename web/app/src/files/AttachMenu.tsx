@@ -20,7 +20,7 @@ export function AttachMenu({ add, openPlace }: Props) {
   const picker = (field: RefObject<HTMLInputElement | null>) => () => field.current?.click();
   return (
     <>
-      <Menu position="top-start" width={230}>
+      <Menu position="top-start" width={230} returnFocus>
         <Menu.Target>
           <ActionIcon aria-label={t("attach.open")}>
             <Icon name="plus" size={23} />

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { FILE_BYTES_MAX } from "../device/contract";
 import { sends } from "../conversation/composerKeys";
 import { Icon } from "../look/Icon";
+import { useFocusBack } from "../shell/useFocusBack";
 import { useLanguage } from "../shell/useLanguage";
 import { usePhone } from "../shell/usePhone";
 import { Failure } from "../signin/Failure";
@@ -31,6 +32,7 @@ export function SendSheet(props: Props) {
 
 function Sheet({ outgoing, title, onSent, first }: Props & { first: Picked }) {
   const { t } = useTranslation();
+  useFocusBack();
   const faults = useFaults(outgoing);
   const phone = usePhone();
   const [currentKey, setCurrent] = useState<number | null>(null);

@@ -7,6 +7,7 @@ import { Icon, type IconName } from "../look/Icon";
 import { explain } from "../session/failure";
 import { nameOf } from "../session/naming";
 import { useHistories, useView } from "../session/Session";
+import { useFocusBack } from "../shell/useFocusBack";
 import { useLanguage } from "../shell/useLanguage";
 import { moment } from "../time/format";
 import { kindOf } from "./kind";
@@ -34,6 +35,7 @@ interface Props {
 
 export function Viewer({ conversation, message, show, close }: Props) {
   const { t } = useTranslation();
+  useFocusBack();
   const histories = useHistories();
   const history = useSyncExternalStore(histories.subscribe, () => histories.get(conversation));
   const pictures = picturesOf(history.messages);

@@ -39,7 +39,7 @@ async function look(element: HTMLMediaElement, url: string): Promise<{ durationM
   if (element.videoWidth === 0) throw new Error("a film without pictures");
   element.currentTime = durationMs > 0 ? Math.min(POSTER_AT_S, durationMs / 2000) : POSTER_AT_S;
   await heard(element, "seeked");
-  if (element.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) await heard(element, "loadeddata");
+  if (element.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) await heard(element, "canplay");
   const bitmap = await createImageBitmap(element);
   return { durationMs, frame: drawable(bitmap, bitmap.width, bitmap.height, false, () => bitmap.close()) };
 }

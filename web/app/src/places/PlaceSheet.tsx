@@ -7,6 +7,7 @@ import { utf8Length } from "../files/name";
 import { Icon } from "../look/Icon";
 import { useDevice } from "../session/Session";
 import { useCommand } from "../session/useCommand";
+import { useFocusBack } from "../shell/useFocusBack";
 import { useLanguage } from "../shell/useLanguage";
 import { Failure } from "../signin/Failure";
 import { accuracyText, coordinatesText } from "./coordinates";
@@ -22,6 +23,7 @@ interface Props {
 
 export function PlaceSheet({ conversation, title, close, onSent }: Props) {
   const { t } = useTranslation();
+  useFocusBack();
   const device = useDevice();
   const command = useCommand();
   const [words, setWords] = useState("");

@@ -2,9 +2,11 @@
 import "../../src/look/styles";
 import { createRoot } from "react-dom/client";
 import { App } from "../../src/App";
+import { browserCodec } from "../../src/files/codec";
+import { prepare } from "../../src/files/prepare";
 import { startLanguage, type Language } from "../../src/i18n/language";
 import type { Place } from "../../src/shell/place";
-import { furnishFiles, furnishPlaces, furnishPreviews, furnishTransfers } from "./files";
+import { furnishFiles, furnishPlaces, furnishPreviews, furnishTransfers } from "./furnish";
 import { corridor, ecg, film, xray } from "./samples";
 import { call, id, ME, MemoryDevice, notice, PEOPLE, type Options } from "../fixture";
 
@@ -77,7 +79,7 @@ startLanguage((asked.get("language") ?? "de") as Language);
 
 const device = new MemoryDevice(scene.options);
 // The photographer moves things from outside.
-Object.assign(window, { device, people: PEOPLE, me: ME, id, samples: { corridor, ecg, xray, film } });
+Object.assign(window, { device, people: PEOPLE, me: ME, id, samples: { corridor, ecg, xray, film }, prepare: (file: File) => prepare(file, browserCodec) });
 
 await scene.prepare?.(device);
 const root = document.getElementById("root");
