@@ -69,14 +69,19 @@ describe("preparing a picture", () => {
 describe("preparing other files", () => {
   it("takes a film's size, length and a picture of it, and changes nothing", async () => {
     const frame = drawable({ width: 1920, height: 1080 });
-    const prepared = await prepare(file("a.mp4", "video/mp4"), codec({ film: async () => ({ durationMs: 4200, frame }) }));
+    const prepared = await prepare(file("a.mp4", "video/mp4"), codec({ film: async () => ({ durationMs: 4200, width: 1920, height: 1080, frame }) }));
     expect(prepared).toMatchObject({ kind: "video", tells: true, original: null, parcel: { about: { width: 1920, height: 1080, durationMs: 4200 } } });
     expect(prepared.parcel.about.thumbnail?.length).toBeGreaterThan(0);
     expect(frame.close).toHaveBeenCalledTimes(1);
   });
 
+  it("keeps a film a film when no picture of it can be taken", async () => {
+    const prepared = await prepare(file("a.mp4", "video/mp4"), codec({ film: async () => ({ durationMs: 0, width: 640, height: 360, frame: null }) }));
+    expect(prepared).toMatchObject({ kind: "video", parcel: { about: { width: 640, thumbnail: null, mime: "video/mp4" } } });
+  });
+
   it("takes a sound's length", async () => {
-    const prepared = await prepare(file("a.mp3", "audio/mpeg"), codec({ film: async () => ({ durationMs: 900, frame: null }) }));
+    const prepared = await prepare(file("a.mp3", "audio/mpeg"), codec({ film: async () => ({ durationMs: 900, width: 0, height: 0, frame: null }) }));
     expect(prepared).toMatchObject({ kind: "sound", tells: false, parcel: { about: { durationMs: 900, thumbnail: null } } });
   });
 

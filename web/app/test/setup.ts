@@ -42,8 +42,8 @@ beforeEach(() => {
   URL.revokeObjectURL = () => undefined;
   vi.stubGlobal("ResizeObserver", NoObserver);
   vi.stubGlobal("matchMedia", (query: string) => ({
-    // A desktop: wide, with a mouse. Nothing moves, so that nothing is waited for.
-    matches: query.includes("min-width") || query.includes("prefers-reduced-motion: reduce"),
+    // A desktop: wide, with a mouse.
+    matches: query.includes("min-width"),
     media: query,
     addEventListener: () => undefined,
     removeEventListener: () => undefined,

@@ -1,10 +1,12 @@
 // The browser's decoders and encoders. Decoding and encoding run beside the page's own thread; only the drawing is in it.
-import type { Codec, Drawable } from "./prepare";
+import type { Codec, Drawable, Film } from "./prepare";
 
 /** Longest wait for a film to show something of itself. */
 const FILM_WAIT_MS = 10_000;
 /** The first frame is often black. */
 const POSTER_AT_S = 0.5;
+const POSTER_TRIES_MAX = 20;
+const POSTER_PAUSE_MS = 100;
 /** Side of the copy in which transparency is looked for. */
 const SAMPLE_SIDE_PX = 64;
 
@@ -27,7 +29,7 @@ export const browserCodec: Codec = {
   },
 };
 
-async function look(element: HTMLMediaElement, url: string): Promise<{ durationMs: number; frame: Drawable | null }> {
+async function look(element: HTMLMediaElement, url: string): Promise<Film> {
   element.muted = true;
   element.preload = "auto";
   if (element instanceof HTMLVideoElement) element.playsInline = true;
@@ -35,13 +37,26 @@ async function look(element: HTMLMediaElement, url: string): Promise<{ durationM
   await heard(element, "loadedmetadata");
   // What a browser records says its length only at its end.
   const durationMs = Number.isFinite(element.duration) ? Math.round(element.duration * 1000) : 0;
-  if (!(element instanceof HTMLVideoElement)) return { durationMs, frame: null };
-  if (element.videoWidth === 0) throw new Error("a film without pictures");
+  if (!(element instanceof HTMLVideoElement)) return { durationMs, width: 0, height: 0, frame: null };
+  const { videoWidth: width, videoHeight: height } = element;
+  if (width === 0) throw new Error("a film without pictures");
+  const frame = await poster(element, durationMs).catch(() => null);
+  return { durationMs, width, height, frame: frame && drawable(frame, frame.width, frame.height, false, () => frame.close()) };
+}
+
+/** A film plays without one too. */
+async function poster(element: HTMLVideoElement, durationMs: number): Promise<ImageBitmap> {
   element.currentTime = durationMs > 0 ? Math.min(POSTER_AT_S, durationMs / 2000) : POSTER_AT_S;
   await heard(element, "seeked");
-  if (element.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) await heard(element, "canplay");
-  const bitmap = await createImageBitmap(element);
-  return { durationMs, frame: drawable(bitmap, bitmap.width, bitmap.height, false, () => bitmap.close()) };
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await createImageBitmap(element);
+    } catch (error) {
+      // The place is reached, but its picture is not drawn yet: a busy machine takes a moment, and no event tells.
+      if (tries === POSTER_TRIES_MAX) throw error;
+      await new Promise((again) => setTimeout(again, POSTER_PAUSE_MS));
+    }
+  }
 }
 
 function heard(element: HTMLMediaElement, event: string): Promise<void> {

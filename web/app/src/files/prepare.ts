@@ -31,11 +31,19 @@ export interface Drawable {
   close(): void;
 }
 
+/** Zeros where there is no picture. */
+export interface Film {
+  durationMs: number;
+  width: number;
+  height: number;
+  /** One of its pictures; null for sound, or where none could be taken. */
+  frame: Drawable | null;
+}
+
 /** Both reject what they cannot decode. */
 export interface Codec {
   picture(content: Blob): Promise<Drawable>;
-  /** `frame` is null for sound. */
-  film(content: Blob, kind: "video" | "sound"): Promise<{ durationMs: number; frame: Drawable | null }>;
+  film(content: Blob, kind: "video" | "sound"): Promise<Film>;
 }
 
 export interface Parcel {
@@ -99,10 +107,10 @@ async function smallerOf(drawn: Drawable, mime: string): Promise<{ content: Blob
 }
 
 async function film(file: File, about: FileAbout, kind: "video" | "sound", codec: Codec): Promise<Prepared> {
-  const { durationMs, frame } = await codec.film(file, kind);
+  const { durationMs, width, height, frame } = await codec.film(file, kind);
   try {
-    const seen = frame ? { width: frame.width, height: frame.height, thumbnail: await thumbnailOf(frame) } : {};
-    return { kind, parcel: { content: file, about: { ...about, durationMs, ...seen } }, original: null, tells: kind === "video" };
+    const thumbnail = frame && (await thumbnailOf(frame));
+    return { kind, parcel: { content: file, about: { ...about, durationMs, width, height, thumbnail } }, original: null, tells: kind === "video" };
   } finally {
     frame?.close();
   }

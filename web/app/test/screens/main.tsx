@@ -79,7 +79,7 @@ startLanguage((asked.get("language") ?? "de") as Language);
 
 const device = new MemoryDevice(scene.options);
 // The photographer moves things from outside.
-Object.assign(window, { device, people: PEOPLE, me: ME, id, samples: { corridor, ecg, xray, film }, prepare: (file: File) => prepare(file, browserCodec) });
+Object.assign(window, { device, people: PEOPLE, me: ME, id, samples: { corridor, ecg, xray, film }, prepare: (file: File) => prepare(file, browserCodec), codec: browserCodec });
 
 await scene.prepare?.(device);
 const root = document.getElementById("root");
