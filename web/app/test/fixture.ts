@@ -1,5 +1,5 @@
 // A device in memory, for tests and photographs: the demo hospital on an ordinary day. It is not part of the product.
-import { DeviceError, type Account, type Call, type Conversation, type Device, type DeviceInfo, type Message, type Notice, type Page, type View } from "../src/device/contract";
+import { DeviceError, type Account, type Call, type Body, type Conversation, type Device, type DeviceInfo, type FileAbout, type Message, type Notice, type Page, type Place, type Transfer, type View } from "../src/device/contract";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -56,6 +56,9 @@ export class MemoryDevice implements Device {
   private readonly hearers = new Set<(message: Message) => void>();
   private readonly logs = new Map<string, Message[]>();
   private made = 0;
+  /** Contents that are on this device. */
+  readonly files = new Map<string, Blob>();
+  private readonly fetching = new Map<string, (error: DeviceError) => void>();
   /** What was asked, in order: tests look at it. */
   readonly asked: { command: string; with: unknown[] }[] = [];
   /** The next command of this name fails so. */
@@ -82,6 +85,7 @@ export class MemoryDevice implements Device {
       conversations: [],
       notices: options.notices ?? [],
       call: options.call ?? null,
+      transfers: {},
       storagePersistent: true,
     };
     this.furnish(now);
@@ -217,14 +221,23 @@ export class MemoryDevice implements Device {
     for (const changed of this.watchers) changed();
   }
 
+  /** A file's progress; null when it is over. */
+  transfer(message: string, transfer: Transfer | null): void {
+    const { [message]: _, ...others } = this.current.transfers;
+    this.update({ transfers: transfer ? { ...others, [message]: transfer } : others });
+  }
+
   /** A message as it arrives, or is sent. */
-  deliver(conversation: string, from: Account, text: string): Message {
+  deliver(conversation: string, from: Account, what: string | Body, part: Partial<Message> = {}): Message {
     const log = this.logs.get(conversation) ?? [];
-    const seq = (this.current.conversations.find((one) => one.id === conversation)?.headSeq ?? 0) + 1;
-    const message: Message = { conversation, id: id(`new${this.made++}`), seq, sender: from.id, device: id("device-2"), sentAtMs: Date.now(), body: { kind: "text", text }, state: "sent", error: null };
+    const waits = (part.state ?? "sent") !== "sent";
+    const head = this.current.conversations.find((one) => one.id === conversation)?.headSeq ?? 0;
+    const seq = waits ? 0 : head + 1;
+    const body: Body = typeof what === "string" ? { kind: "text", text: what } : what;
+    const message: Message = { conversation, id: id(`new${this.made++}`), seq, sender: from.id, device: id("device-2"), sentAtMs: Date.now(), body, state: "sent", error: null, ...part };
     this.logs.set(conversation, [...log, message]);
     const own = from.id === ME;
-    this.edit(conversation, (old) => ({ ...old, last: message, headSeq: seq, unread: own ? old.unread : old.unread + 1, readSeq: own ? seq : old.readSeq }));
+    this.edit(conversation, (old) => ({ ...old, last: message, headSeq: Math.max(head, seq), unread: own ? old.unread : old.unread + 1, readSeq: own ? Math.max(head, seq) : old.readSeq }));
     this.sort();
     this.update({});
     for (const heard of this.hearers) heard(message);
@@ -297,6 +310,32 @@ export class MemoryDevice implements Device {
   async send(conversation: string, text: string): Promise<string> {
     await this.ask("send", conversation, text);
     return this.deliver(conversation, PEOPLE.anna, text).id;
+  }
+  async sendFile(conversation: string, content: Blob, about: FileAbout): Promise<string> {
+    await this.ask("sendFile", conversation, content, about);
+    const { id: message } = this.deliver(conversation, PEOPLE.anna, { kind: "file", file: { ...about, bytes: content.size } });
+    this.files.set(message, content);
+    return message;
+  }
+  async sendLocation(conversation: string, place: Place): Promise<string> {
+    await this.ask("sendLocation", conversation, place);
+    return this.deliver(conversation, PEOPLE.anna, { kind: "location", place }).id;
+  }
+  async openFile(conversation: string, message: string): Promise<Blob> {
+    await this.ask("openFile", conversation, message);
+    const content = this.files.get(message);
+    // Still on its way: until the test says otherwise.
+    if (!content) return new Promise((_, reject) => this.fetching.set(message, reject));
+    return content;
+  }
+  async hasFile(conversation: string, message: string): Promise<boolean> {
+    await this.ask("hasFile", conversation, message);
+    return this.files.has(message);
+  }
+  async cancelFile(conversation: string, message: string): Promise<void> {
+    await this.ask("cancelFile", conversation, message);
+    this.transfer(message, null);
+    this.fetching.get(message)?.(new DeviceError("cancelled", "somebody cancelled it"));
   }
   retry = (conversation: string, message: string) => this.ask("retry", conversation, message);
   discard = (conversation: string, message: string) => this.ask("discard", conversation, message);

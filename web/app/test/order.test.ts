@@ -50,11 +50,11 @@ describe("previews", () => {
   const of = (name: string) => previewOf(view.conversations.find((one) => one.id === id(name))!, ME, view.accounts, i18next.t);
 
   it("names the sender in groups only", () => {
-    expect(of("reanimation")).toEqual({ sender: "Emil", text: "Sehr gut 🙏", missedCall: false });
+    expect(of("reanimation")).toEqual({ sender: "Emil", text: "Sehr gut 🙏", missedCall: false, icon: null });
     expect(of("carla").sender).toBeNull();
   });
 
   it("marks a missed call", () => {
-    expect(of("deniz")).toEqual({ sender: null, text: "Verpasster Anruf", missedCall: true });
+    expect(of("deniz")).toEqual({ sender: null, text: "Verpasster Anruf", missedCall: true, icon: null });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { rowsOf, type Row, type TextRow } from "../src/conversation/rows";
+import { rowsOf, type Row, type MessageRow } from "../src/conversation/rows";
 import type { Message } from "../src/device/contract";
 
 const NINE = new Date(2026, 10, 25, 9, 0, 0).getTime();
@@ -14,7 +14,7 @@ function rows(messages: Message[], newAfterSeq: number | null = null): Row[] {
   return rowsOf({ messages, more: false, me: "me", newAfterSeq });
 }
 
-const texts = (all: Row[]) => all.filter((row): row is TextRow => row.kind === "text");
+const texts = (all: Row[]) => all.filter((row): row is MessageRow => row.kind === "message");
 
 describe("message grouping", () => {
   it("puts what one sender says in one minute together", () => {
@@ -37,7 +37,7 @@ describe("message grouping", () => {
   it("separates days, and what stands on either side is not one group", () => {
     const before = new Date(2026, 10, 24, 23, 59, 50).getTime();
     const all = rows([said("a", before), said("a", before + 20_000)]);
-    expect(all.map((row) => row.kind)).toEqual(["start", "day", "text", "day", "text"]);
+    expect(all.map((row) => row.kind)).toEqual(["start", "day", "message", "day", "message"]);
     expect(texts(all).every((row) => row.opens && row.closes)).toBe(true);
   });
 
@@ -46,13 +46,13 @@ describe("message grouping", () => {
     const own = said("me", NINE + 1000);
     const fresh = said("a", NINE + 2000);
     const all = rows([read, own, fresh, said("a", NINE + 3000)], read.seq);
-    expect(all.map((row) => row.kind)).toEqual(["start", "day", "text", "text", "new", "text", "text"]);
+    expect(all.map((row) => row.kind)).toEqual(["start", "day", "message", "message", "new", "message", "message"]);
     expect(all[5]?.key).toBe(fresh.id);
   });
 
   it("shows calls and titles apart from the groups", () => {
     const all = rows([said("a", NINE), said("a", NINE + 1000, { body: { kind: "title", title: "Station 1" } }), said("a", NINE + 2000)]);
-    expect(all.map((row) => row.kind)).toEqual(["start", "day", "text", "system", "text"]);
+    expect(all.map((row) => row.kind)).toEqual(["start", "day", "message", "system", "message"]);
     expect(texts(all)[1]?.opens).toBe(true);
   });
 

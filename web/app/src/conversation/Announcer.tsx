@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { ConversationId } from "../device/contract";
 import { nameOf } from "../session/naming";
 import { useDevice } from "../session/Session";
+import { isSpoken, summaryOf } from "./spoken";
 import look from "./Conversation.module.css";
 
 export function Announcer({ conversation }: { conversation: ConversationId }) {
@@ -14,8 +15,10 @@ export function Announcer({ conversation }: { conversation: ConversationId }) {
     () =>
       device.onMessage((message) => {
         const { me, accounts } = device.view();
-        if (message.conversation !== conversation || message.sender === me || message.body.kind !== "text") return;
-        setSaid(t("conversation.said", { name: nameOf(accounts, message.sender), text: message.body.text }));
+        if (message.conversation !== conversation || message.sender === me || !isSpoken(message.body)) return;
+        const name = nameOf(accounts, message.sender);
+        const text = summaryOf(message.body, t);
+        setSaid(message.body.kind === "text" ? t("conversation.said", { name, text }) : t("conversation.sent", { name, text }));
       }),
     [device, conversation, t],
   );

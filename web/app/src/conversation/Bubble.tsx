@@ -1,12 +1,15 @@
 // One message.
-import { Button, Menu, Modal } from "@mantine/core";
-import { useClipboard, useDisclosure } from "@mantine/hooks";
-import { memo, useRef, type CSSProperties, type MouseEvent } from "react";
+import { Button, Modal } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { memo, type CSSProperties, type MouseEvent } from "react";
 import { useTranslation } from "react-i18next";
 import type { Message } from "../device/contract";
+import { FileBody } from "../files/FileBody";
+import { frameOf } from "../files/frame";
 import { Avatar } from "../look/Avatar";
 import { hueOf } from "../look/face";
 import { Icon } from "../look/Icon";
+import { PlaceBody } from "../places/PlaceBody";
 import { explainReason } from "../session/failure";
 import { useDevice, useHistories } from "../session/Session";
 import { useCommand } from "../session/useCommand";
@@ -14,13 +17,15 @@ import { useLanguage } from "../shell/useLanguage";
 import { clock, moment } from "../time/format";
 import { Delivery } from "./Delivery";
 import { linked, onlyEmoji } from "./linked";
-import type { TextRow } from "./rows";
+import { MessageActions } from "./MessageActions";
+import type { MessageRow } from "./rows";
+import { sortOf, type Spoken, wordsOf } from "./spoken";
 import { Ticks } from "./Ticks";
 import { type Progress } from "./progress";
 import look from "./Bubble.module.css";
 
 interface Props {
-  row: TextRow;
+  row: MessageRow;
   /** The sender as groups show it; null in direct conversations and for own messages. */
   author: { name: string; role: string } | null;
   progress: Progress;
@@ -30,10 +35,13 @@ export const Bubble = memo(
   function Bubble({ row, author, progress }: Props) {
     const { t } = useTranslation();
     const { language } = useLanguage();
-    const { message, text, own } = row;
+    const { message, body, own } = row;
+    const sort = sortOf(body);
+    // A place's words are the heading of what is drawn of it.
+    const text = sort === "place" ? "" : wordsOf(body);
     const [infoOpen, info] = useDisclosure(false);
     const [menuOpen, menu] = useDisclosure(false);
-    const big = onlyEmoji(text);
+    const big = sort === "text" && onlyEmoji(text);
     const showsMeta = row.timed || progress === "sending" || progress === "failed";
     return (
       <div className={look.line} data-own={own || undefined} data-opens={row.opens || undefined} data-closes={row.closes || undefined} data-grouped={author ? true : undefined}>
@@ -46,10 +54,14 @@ export const Bubble = memo(
             </p>
           )}
           <div className={look.bubbleLine}>
-            <div className={look.bubble} data-big={big || undefined} data-failed={progress === "failed" || undefined} title={moment(message.sentAtMs, language)} onContextMenu={(event) => opensMenu(event) && menu.open()}>
-              <span className={look.text} dir="auto">
-                {linked(text)}
-              </span>
+            <div className={look.bubble} data-sort={sort} data-bare={text === "" || undefined} data-big={big || undefined} style={widthOf(body)} data-failed={progress === "failed" || undefined} title={moment(message.sentAtMs, language)} onContextMenu={(event) => opensMenu(event) && menu.open()}>
+              {body.kind === "file" && <FileBody message={message} file={body.file} />}
+              {body.kind === "location" && <PlaceBody place={body.place} />}
+              {text !== "" && (
+                <span className={look.text} dir="auto">
+                  {linked(text)}
+                </span>
+              )}
               {showsMeta && (
                 <span className={look.meta}>
                   <time dateTime={new Date(message.sentAtMs).toISOString()}>{clock(message.sentAtMs, language)}</time>
@@ -57,7 +69,7 @@ export const Bubble = memo(
                 </span>
               )}
             </div>
-            <Actions message={message} text={text} own={own} openInfo={info.open} opened={menuOpen} setOpened={(open) => (open ? menu.open() : menu.close())} />
+            <MessageActions row={row} openInfo={info.open} opened={menuOpen} setOpened={(open) => (open ? menu.open() : menu.close())} />
           </div>
           {message.state === "failed" && <FailedActions message={message} />}
         </div>
@@ -80,54 +92,19 @@ export const Bubble = memo(
     before.row.timed === after.row.timed,
 );
 
+/** A caption goes no wider than its picture. */
+function widthOf(body: Spoken): CSSProperties | undefined {
+  const sort = sortOf(body);
+  if (body.kind !== "file" || (sort !== "picture" && sort !== "video")) return undefined;
+  return { "--frame": `${frameOf(body.file.width, body.file.height).width}px` } as CSSProperties;
+}
+
 /** A right click or a long press, but not where the browser's own menu is of use: on a link or a selection. */
 function opensMenu(event: MouseEvent): boolean {
   const { target } = event;
   if ((target instanceof Element && target.closest("a")) || window.getSelection()?.type === "Range") return false;
   event.preventDefault();
   return true;
-}
-
-interface ActionsProps {
-  message: Message;
-  text: string;
-  own: boolean;
-  openInfo: () => void;
-  opened: boolean;
-  setOpened: (open: boolean) => void;
-}
-
-function Actions({ message, text, own, openInfo, opened, setOpened }: ActionsProps) {
-  const { t } = useTranslation();
-  const clipboard = useClipboard();
-  const button = useRef<HTMLButtonElement>(null);
-  const target = (
-    // Not a stop for Tab: forty of them would stand before the text field. The arrow keys lead here (Timeline).
-    <button ref={button} type="button" className={look.actions} aria-label={t("message.actions")} aria-haspopup="menu" tabIndex={-1} data-actions onClick={() => setOpened(true)}>
-      <Icon name="more" size={18} />
-    </button>
-  );
-  // A menu costs more than all the rest of a message, and of forty messages on screen at most one has it open.
-  if (!opened) return target;
-  const close = () => {
-    button.current?.closest<HTMLElement>("[data-index]")?.focus({ preventScroll: true });
-    setOpened(false);
-  };
-  return (
-    <Menu opened onClose={close} position={own ? "bottom-end" : "bottom-start"} width={190} returnFocus={false}>
-      <Menu.Target>{target}</Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Item leftSection={<Icon name="copy" size={18} />} onClick={() => clipboard.copy(text)}>
-          {t("message.copy")}
-        </Menu.Item>
-        {own && message.state === "sent" && (
-          <Menu.Item leftSection={<Icon name="info" size={18} />} onClick={openInfo}>
-            {t("message.info")}
-          </Menu.Item>
-        )}
-      </Menu.Dropdown>
-    </Menu>
-  );
 }
 
 function FailedActions({ message }: { message: Message }) {

@@ -1,7 +1,7 @@
 // Where one writes.
 import { ActionIcon } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { useEffect, useId, useLayoutEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { ConversationId } from "../device/contract";
 import { Icon } from "../look/Icon";
@@ -16,7 +16,15 @@ import look from "./Composer.module.css";
 const CHARS_MAX = 8000;
 const HEIGHT_MAX_PX = 168;
 
-export function Composer({ conversation, title, onSent }: { conversation: ConversationId; title: string; onSent: () => void }) {
+interface Props {
+  conversation: ConversationId;
+  title: string;
+  onSent: () => void;
+  /** What opens the other things that can be sent. */
+  attach: ReactNode;
+}
+
+export function Composer({ conversation, title, onSent, attach }: Props) {
   const { t } = useTranslation();
   const device = useDevice();
   const drafts = useDrafts();
@@ -76,6 +84,7 @@ export function Composer({ conversation, title, onSent }: { conversation: Conver
           send();
         }}
       >
+        {attach}
         <EmojiPicker choose={insert} disabled={false} />
         <textarea
           ref={field}

@@ -2,9 +2,16 @@
 import { ActionIcon, Tooltip, UnstyledButton } from "@mantine/core";
 import { useCallback, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { Conversation as Shown, ConversationId } from "../device/contract";
+import type { Conversation as Shown, ConversationId, MessageId } from "../device/contract";
+import { AttachMenu } from "../files/AttachMenu";
+import { SendSheet } from "../files/SendSheet";
+import { useDrop } from "../files/useDrop";
+import { useOutgoing } from "../files/useOutgoing";
+import { Viewer } from "../files/Viewer";
+import { ViewingContext } from "../files/viewing";
 import { Avatar } from "../look/Avatar";
 import { Icon } from "../look/Icon";
+import { PlaceSheet } from "../places/PlaceSheet";
 import { archiveOf, peerOf, peopleOf, titleOf } from "../session/naming";
 import { useDevice, useHistories, useView } from "../session/Session";
 import { useCommand } from "../session/useCommand";
@@ -17,6 +24,7 @@ import { Failure } from "../signin/Failure";
 import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
 import { Timeline } from "./Timeline";
+import sheetLook from "../files/SendSheet.module.css";
 import composerLook from "./Composer.module.css";
 import look from "./Conversation.module.css";
 
@@ -48,8 +56,14 @@ function Open({ conversation }: { conversation: Shown }) {
   const call = useCallback(() => void calling.run(() => device.startCall(id)), [calling, device, id]);
   const closed = membership === "left" ? t("conversation.left") : membership === "joining" ? t("conversation.joining") : peerGone ? t("conversation.peerDeleted") : null;
 
+  const outgoing = useOutgoing(id);
+  const drop = useDrop(closed === null ? (files) => outgoing.add(files, false) : null);
+  const [placing, setPlacing] = useState(false);
+  const [viewed, setViewed] = useState<MessageId | null>(null);
+  const closeViewer = useCallback(() => setViewed(null), []);
+
   return (
-    <div className={look.conversation}>
+    <div className={look.conversation} {...drop.handlers}>
       <Head conversation={conversation} title={title} call={reachable ? call : null} busy={busy || calling.busy} />
       <Failure text={calling.failure} />
       {conversation.unreadable > 0 && (
@@ -60,9 +74,20 @@ function Open({ conversation }: { conversation: Shown }) {
           </span>
         </p>
       )}
-      <Timeline conversation={conversation} title={title} callBack={reachable && !busy ? call : null} sentCount={sentCount} />
+      <ViewingContext value={setViewed}>
+        <Timeline conversation={conversation} title={title} callBack={reachable && !busy ? call : null} sentCount={sentCount} />
+      </ViewingContext>
       <Announcer conversation={id} />
-      {closed === null ? <Composer conversation={id} title={title} onSent={sent} /> : <p className={composerLook.closed}>{closed}</p>}
+      {closed === null ? <Composer conversation={id} title={title} onSent={sent} attach={<AttachMenu add={outgoing.add} openPlace={() => setPlacing(true)} />} /> : <p className={composerLook.closed}>{closed}</p>}
+      <SendSheet outgoing={outgoing} title={title} onSent={sent} />
+      {viewed !== null && <Viewer conversation={id} message={viewed} show={setViewed} close={closeViewer} />}
+      {placing && <PlaceSheet conversation={id} title={title} close={() => setPlacing(false)} onSent={sent} />}
+      {drop.over && (
+        <p className={sheetLook.drop}>
+          <Icon name="photo" size={40} />
+          {t("attach.drop")}
+        </p>
+      )}
     </div>
   );
 }

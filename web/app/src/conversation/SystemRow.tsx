@@ -7,14 +7,14 @@ import { nameOf } from "../session/naming";
 import { useView } from "../session/Session";
 import { useLanguage } from "../shell/useLanguage";
 import { clock, duration } from "../time/format";
+import type { Happened } from "./spoken";
 import look from "./Timeline.module.css";
 
-export function SystemRow({ message, own, callBack }: { message: Message; own: boolean; callBack: (() => void) | null }) {
+export function SystemRow({ message, body, own, callBack }: { message: Message; body: Happened; own: boolean; callBack: (() => void) | null }) {
   const { t } = useTranslation();
   const { language } = useLanguage();
   const name = useView((view) => nameOf(view.accounts, message.sender));
   const time = <time dateTime={new Date(message.sentAtMs).toISOString()}>{clock(message.sentAtMs, language)}</time>;
-  const { body } = message;
   if (body.kind === "title") {
     return (
       <p className={look.system}>
@@ -22,7 +22,6 @@ export function SystemRow({ message, own, callBack }: { message: Message; own: b
       </p>
     );
   }
-  if (body.kind !== "call") return null;
   const missed = !body.answered && !own;
   const text = body.answered ? (own ? t("call.out") : t("call.in")) : own ? t("call.unanswered") : t("call.missed");
   return (

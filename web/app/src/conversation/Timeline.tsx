@@ -87,7 +87,7 @@ export function Timeline({ conversation, title, callBack, sentCount }: Props) {
             const row = rows[item.index];
             return (
               row && (
-                <div key={item.key} ref={virtualizer.measureElement} data-index={item.index} data-row-kind={row.kind} className={look.row} tabIndex={row.kind === "text" ? -1 : undefined}>
+                <div key={item.key} ref={virtualizer.measureElement} data-index={item.index} data-row-kind={row.kind} className={look.row} tabIndex={row.kind === "message" ? -1 : undefined}>
                   <RowContent row={row} conversation={conversation} accounts={accounts} reach={reach} newCount={line.count} callBack={callBack} />
                 </div>
               )
@@ -129,7 +129,7 @@ function walk(event: KeyboardEvent<HTMLElement>, rows: readonly Row[], scrollTo:
   if (Number.isNaN(index) && at !== event.currentTarget) return;
   const step = event.key === "ArrowUp" ? -1 : 1;
   let next = Number.isNaN(index) ? rows.length - 1 : index + step;
-  while (rows[next] && rows[next]?.kind !== "text") next += step;
+  while (rows[next] && rows[next]?.kind !== "message") next += step;
   if (!rows[next]) return;
   event.preventDefault();
   scrollTo(next, { align: "auto" });
@@ -165,8 +165,8 @@ function RowContent({ row, conversation, accounts, reach, newCount, callBack }: 
         </p>
       );
     case "system":
-      return <SystemRow message={row.message} own={row.own} callBack={callBack} />;
-    case "text": {
+      return <SystemRow message={row.message} body={row.body} own={row.own} callBack={callBack} />;
+    case "message": {
       const author = row.own || conversation.kind === "direct" ? null : { name: nameOf(accounts, row.message.sender), role: accounts[row.message.sender]?.role ?? "" };
       return <Bubble row={row} author={author} progress={progressOf(row.message, reach)} />;
     }

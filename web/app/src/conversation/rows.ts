@@ -1,12 +1,14 @@
 // What the timeline shows, from top to bottom: messages grouped by sender and minute, with days, system rows and the line of the new ones between. Pure.
 import type { AccountId, Message } from "../device/contract";
 import { dayOf, minuteOf } from "../time/format";
+import { type Happened, isSpoken, type Spoken } from "./spoken";
 
-export interface TextRow {
-  kind: "text";
+/** Something that somebody says: a text, a file, a place. */
+export interface MessageRow {
+  kind: "message";
   key: string;
   message: Message;
-  text: string;
+  body: Spoken;
   own: boolean;
   /** First of its sender: carries the name. */
   opens: boolean;
@@ -17,11 +19,11 @@ export interface TextRow {
 }
 
 export type Row =
-  | TextRow
+  | MessageRow
   | { kind: "start"; key: string }
   | { kind: "day"; key: string; atMs: number }
   | { kind: "new"; key: string }
-  | { kind: "system"; key: string; message: Message; own: boolean };
+  | { kind: "system"; key: string; message: Message; body: Happened; own: boolean };
 
 export interface Asked {
   messages: readonly Message[];
@@ -35,7 +37,7 @@ export function rowsOf({ messages, more, me, newAfterSeq }: Asked): Row[] {
   // Only a row that keeps its place when older ones come in front of it may be first: the scroll position hangs on it.
   const rows: Row[] = more ? [] : [{ kind: "start", key: "start" }];
   let day = Number.NaN;
-  let previous: TextRow | null = null;
+  let previous: MessageRow | null = null;
   let lineDrawn = newAfterSeq === null;
 
   for (const message of messages) {
@@ -52,8 +54,9 @@ export function rowsOf({ messages, more, me, newAfterSeq }: Asked): Row[] {
       rows.push({ kind: "new", key: "new" });
       previous = null;
     }
-    if (message.body.kind !== "text") {
-      rows.push({ kind: "system", key: message.id, message, own });
+    const { body } = message;
+    if (!isSpoken(body)) {
+      rows.push({ kind: "system", key: message.id, message, body, own });
       previous = null;
       continue;
     }
@@ -64,7 +67,7 @@ export function rowsOf({ messages, more, me, newAfterSeq }: Asked): Row[] {
       // A message that stands differently (still sending, failed) keeps its own mark.
       if (sameMinute && previous.message.state === message.state && message.state !== "failed") previous.timed = false;
     }
-    const row: TextRow = { kind: "text", key: message.id, message, text: message.body.text, own, opens: !follows, closes: true, timed: true };
+    const row: MessageRow = { kind: "message", key: message.id, message, body, own, opens: !follows, closes: true, timed: true };
     rows.push(row);
     previous = row;
   }

@@ -1,7 +1,10 @@
 // The scrolling of the timeline. It hangs on its lower end: older pages come in above without moving what is read, and who is at the end stays there.
 import { useVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObject } from "react";
+import { frameOf } from "../files/frame";
+import { kindOf } from "../files/kind";
 import type { Row } from "./rows";
+import { type Spoken, wordsOf } from "./spoken";
 
 /** As near to the end as this counts as being there. */
 const END_PX = 60;
@@ -12,9 +15,23 @@ const OLDER_PX = 2400;
 function guess(row: Row | undefined): number {
   if (!row) return 40;
   if (row.kind === "start") return 84;
-  if (row.kind !== "text") return 44;
-  const lines = row.text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 62)), 0);
-  return 16 + lines * 21 + (row.opens ? 6 : 0);
+  if (row.kind !== "message") return 44;
+  return 16 + guessBody(row.body) + (row.opens ? 6 : 0);
+}
+
+function guessBody(body: Spoken): number {
+  const words = guessText(wordsOf(body));
+  if (body.kind === "text") return words;
+  if (body.kind === "location") return 96 + words;
+  const { mime, width, height } = body.file;
+  const kind = kindOf(mime);
+  return (kind === "picture" || kind === "video" ? frameOf(width, height).height : 56) + words;
+}
+
+function guessText(text: string): number {
+  if (text === "") return 0;
+  const lines = text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 62)), 0);
+  return lines * 21;
 }
 
 export interface TimelineScroll {

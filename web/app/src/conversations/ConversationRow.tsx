@@ -3,6 +3,7 @@ import { UnstyledButton } from "@mantine/core";
 import { memo, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { awaited, progressOf, reachOf } from "../conversation/progress";
+import { isSpoken } from "../conversation/spoken";
 import { Ticks } from "../conversation/Ticks";
 import type { Conversation } from "../device/contract";
 import { Avatar } from "../look/Avatar";
@@ -33,7 +34,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, cur
   const title = titleOf(conversation, me, accounts);
   const { last, unread } = conversation;
   const preview = previewOf(conversation, me, accounts, t);
-  const progress = last && last.sender === me && last.body.kind === "text" ? progressOf(last, reachOf(conversation.receipts, awaited(conversation, me, accounts))) : null;
+  const progress = last && last.sender === me && isSpoken(last.body) ? progressOf(last, reachOf(conversation.receipts, awaited(conversation, me, accounts))) : null;
   const drafted = draft !== "" && !current;
 
   return (
@@ -55,6 +56,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, cur
                 {progress && <Ticks progress={progress} />}
                 {preview.missedCall && <Icon name="callIn" size={15} />}
                 {preview.sender && <span className={look.sender}>{preview.sender}: </span>}
+                {preview.icon && <Icon name={preview.icon} size={15} />}
                 {preview.text}
               </>
             )}

@@ -5,8 +5,8 @@ import type { Answer, AskName, Asks, Patch, ToTab } from "../worker/channel";
 import { EMPTY } from "../worker/model";
 import workerAddress from "../worker/worker.ts?worker&url";
 import {
-  type AccountId, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo, type Message,
-  type MessageId, type Page, type View,
+  type AccountId, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo, type FileAbout, type Message,
+  type MessageId, type Page, type Place, type View,
 } from "./contract";
 
 interface Waiting {
@@ -84,11 +84,37 @@ class WorkerDevice implements Device {
     return this.ask("send", { conversation, message: randomId(), text });
   }
 
+  sendFile(conversation: ConversationId, content: Blob, about: FileAbout): Promise<MessageId> {
+    return this.ask("sendFile", { conversation, message: randomId(), content, about });
+  }
+
+  sendLocation(conversation: ConversationId, place: Place): Promise<MessageId> {
+    return this.ask("sendLocation", { conversation, message: randomId(), place });
+  }
+
+  openFile = (conversation: ConversationId, message: MessageId): Promise<Blob> => this.ask("openFile", { conversation, message });
+  hasFile = (conversation: ConversationId, message: MessageId): Promise<boolean> => this.ask("hasFile", { conversation, message });
+  cancelFile = (conversation: ConversationId, message: MessageId): Promise<void> => this.ask("cancelFile", { conversation, message });
+
   async retry(conversation: ConversationId, message: MessageId): Promise<void> {
     const failed = await this.ask("message", { conversation, message });
-    if (failed?.state !== "failed" || failed.body.kind !== "text") return;
-    await this.send(conversation, failed.body.text);
+    if (failed?.state !== "failed") return;
+    await this.sendAgain(failed);
     await this.discard(conversation, message);
+  }
+
+  private async sendAgain({ conversation, id, body }: Message): Promise<unknown> {
+    switch (body.kind) {
+      case "text":
+        return this.send(conversation, body.text);
+      case "file":
+        return this.sendFile(conversation, await this.openFile(conversation, id), body.file);
+      case "location":
+        return this.sendLocation(conversation, body.place);
+      case "title":
+      case "call":
+        throw new DeviceError("unknown", "nothing that a person sends");
+    }
   }
 
   discard = (conversation: ConversationId, message: MessageId): Promise<void> => this.ask("discard", { conversation, message });

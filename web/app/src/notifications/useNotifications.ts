@@ -1,6 +1,7 @@
 // Announces messages and calls while the page is open and nobody looks at it. Never the content: it would stand on a locked screen.
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
+import { isSpoken } from "../conversation/spoken";
 import type { ConversationId } from "../device/contract";
 import { nameOf, titleOf } from "../session/naming";
 import { useDevice, useView } from "../session/Session";
@@ -39,7 +40,7 @@ export function useNotifications(show: Show): void {
     () =>
       device.onMessage((message) => {
         const { me, accounts, conversations } = device.view();
-        const fromOther = message.sender !== me && message.state === "sent" && message.body.kind === "text";
+        const fromOther = message.sender !== me && message.state === "sent" && isSpoken(message.body);
         if (!fromOther || attentive() || permission() !== "granted" || Date.now() - message.sentAtMs > NEW_MS) return;
         const conversation = conversations.find((other) => other.id === message.conversation);
         if (!conversation || message.seq <= conversation.readSeq) return;

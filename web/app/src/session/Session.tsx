@@ -3,17 +3,19 @@ import { createContext, useCallback, useContext, useMemo, useSyncExternalStore, 
 import { Drafts } from "../conversation/drafts";
 import { Histories } from "../conversation/histories";
 import type { Device, View } from "../device/contract";
+import { Contents } from "../files/contents";
 
 interface Session {
   device: Device;
   histories: Histories;
   drafts: Drafts;
+  contents: Contents;
 }
 
 const Context = createContext<Session | null>(null);
 
 export function SessionProvider({ device, children }: { device: Device; children: ReactNode }) {
-  const session = useMemo(() => ({ device, histories: new Histories(device), drafts: new Drafts() }), [device]);
+  const session = useMemo(() => ({ device, histories: new Histories(device), drafts: new Drafts(), contents: new Contents(device) }), [device]);
   return <Context value={session}>{children}</Context>;
 }
 
@@ -33,6 +35,10 @@ export function useHistories(): Histories {
 
 export function useDrafts(): Drafts {
   return useSession().drafts;
+}
+
+export function useContents(): Contents {
+  return useSession().contents;
 }
 
 /** `select` must return a part of the view, or something that compares equal while the part is the same. */

@@ -1,6 +1,6 @@
 // What passes between a tab, its worker, and the worker that has the engine.
 import type {
-  AccountId, CallId, Conversation, ConversationId, DeviceInfo, Message, MessageId, Page, Presence, View,
+  AccountId, CallId, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence, View,
 } from "../device/contract";
 
 /** What a tab may ask; `answer` types stand in `Answers`. */
@@ -16,6 +16,11 @@ export interface Asks {
   removeAccounts: { conversation: ConversationId; accounts: AccountId[] };
   leave: { conversation: ConversationId };
   send: { conversation: ConversationId; message: MessageId; text: string };
+  sendFile: { conversation: ConversationId; message: MessageId; content: Blob; about: FileAbout };
+  sendLocation: { conversation: ConversationId; message: MessageId; place: Place };
+  openFile: { conversation: ConversationId; message: MessageId };
+  hasFile: { conversation: ConversationId; message: MessageId };
+  cancelFile: { conversation: ConversationId; message: MessageId };
   discard: { conversation: ConversationId; message: MessageId };
   message: { conversation: ConversationId; message: MessageId };
   markRead: { conversation: ConversationId; seq: number };
@@ -40,6 +45,10 @@ export interface Answers {
   openDirect: ConversationId;
   createGroup: ConversationId;
   send: MessageId;
+  sendFile: MessageId;
+  sendLocation: MessageId;
+  openFile: Blob;
+  hasFile: boolean;
   message: Message | null;
   history: Page;
   devices: DeviceInfo[];

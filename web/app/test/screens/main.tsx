@@ -2,15 +2,19 @@
 import "../../src/look/styles";
 import { createRoot } from "react-dom/client";
 import { App } from "../../src/App";
+import { browserCodec } from "../../src/files/codec";
+import { prepare } from "../../src/files/prepare";
 import { startLanguage, type Language } from "../../src/i18n/language";
 import type { Place } from "../../src/shell/place";
+import { furnishFiles, furnishPlaces, furnishPreviews, furnishTransfers } from "./furnish";
+import { corridor, ecg, film, xray } from "./samples";
 import { call, id, ME, MemoryDevice, notice, PEOPLE, type Options } from "../fixture";
 
 interface Scene {
   options?: Options;
   place?: Partial<Place>;
   code?: string;
-  prepare?: (device: MemoryDevice) => void;
+  prepare?: (device: MemoryDevice) => void | Promise<void>;
 }
 
 const conversation = (name: string): Partial<Place> => ({ main: { kind: "conversation", conversation: id(name) } });
@@ -57,6 +61,10 @@ const SCENES: Record<string, Scene> = {
       ],
     },
   },
+  files: { place: conversation("station1"), prepare: furnishFiles },
+  places: { place: conversation("carla"), prepare: furnishPlaces },
+  transfers: { place: conversation("station1"), prepare: furnishTransfers },
+  previews: { prepare: furnishPreviews },
   empty: { prepare: (device) => device.update({ conversations: [] }) },
   long: { options: { many: 49_989 }, place: conversation("station1") },
 };
@@ -70,9 +78,9 @@ window.history.replaceState({ place, depth: 0 }, "");
 startLanguage((asked.get("language") ?? "de") as Language);
 
 const device = new MemoryDevice(scene.options);
-scene.prepare?.(device);
 // The photographer moves things from outside.
-Object.assign(window, { device, people: PEOPLE, me: ME, id });
+Object.assign(window, { device, people: PEOPLE, me: ME, id, samples: { corridor, ecg, xray, film }, prepare: (file: File) => prepare(file, browserCodec), codec: browserCodec });
 
+await scene.prepare?.(device);
 const root = document.getElementById("root");
 if (root) createRoot(root).render(<App device={device} enrolmentCode={scene.code ?? null} />);

@@ -35,13 +35,13 @@ const gap = (page) => page.evaluate(() => { const box = document.querySelector('
 const anchor = (page) =>
   page.evaluate(() => {
     const box = document.querySelector('[role="log"]').getBoundingClientRect();
-    const row = [...document.querySelectorAll('[data-row-kind="text"]')].map((one) => ({ text: one.textContent, top: one.getBoundingClientRect().top - box.top })).filter((one) => one.top >= 0).sort((a, b) => a.top - b.top)[0];
+    const row = [...document.querySelectorAll('[data-row-kind="message"]')].map((one) => ({ text: one.textContent, top: one.getBoundingClientRect().top - box.top })).filter((one) => one.top >= 0).sort((a, b) => a.top - b.top)[0];
     return row;
   });
 const topOf = (page, text) =>
   page.evaluate((wanted) => {
     const box = document.querySelector('[role="log"]').getBoundingClientRect();
-    const row = [...document.querySelectorAll('[data-row-kind="text"]')].find((one) => one.textContent === wanted);
+    const row = [...document.querySelectorAll('[data-row-kind="message"]')].find((one) => one.textContent === wanted);
     return row ? row.getBoundingClientRect().top - box.top : null;
   }, text);
 

@@ -8,5 +8,5 @@ export default defineConfig({
   publicDir: fileURLToPath(new URL("../../public", import.meta.url)),
   plugins: [react()],
   logLevel: "warn",
-  build: { outDir: "built", emptyOutDir: true, assetsInlineLimit: 0, chunkSizeWarningLimit: 2000, modulePreload: { polyfill: false } },
+  build: { target: "es2022", outDir: "built", emptyOutDir: true, assetsInlineLimit: 0, chunkSizeWarningLimit: 2000, modulePreload: { polyfill: false } },
 });
