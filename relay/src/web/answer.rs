@@ -44,6 +44,7 @@ pub(crate) struct Site {
 struct Connect<'a> {
     webtransport: WebTransport<'a>,
     websocket: &'static str,
+    websocket_bulk: &'static str,
 }
 
 #[derive(Serialize)]
@@ -100,6 +101,7 @@ impl Site {
                 certificates_sha256: hashes.iter().map(|hash| BASE64.encode(hash)).collect(),
             },
             websocket: SESSION_PATH,
+            websocket_bulk: BULK_PATH,
         };
         let body = serde_json::to_vec(&connect).unwrap_or_default();
         let mut response = with(Response::new(body.into()), CONTENT_TYPE, "application/json");

@@ -1,9 +1,13 @@
 // The forms in which the wasm engine gives its outputs: web/engine/src/{output,shown,stored}.rs.
-import type { AccountId, Body, CallEnd, CallId, ConversationId, DeviceId, DeviceInfo, MessageId } from "../device/contract";
+import type {
+  AccountId, Body, CallEnd, CallId, ConversationId, DeviceId, DeviceInfo, FileAbout, MessageId, Place,
+} from "../device/contract";
 
 export interface Failed {
   code: string;
   message: string;
+  /** The node's number for it, on bulk streams. */
+  number?: number;
 }
 
 export interface StoredIdentity {
@@ -51,7 +55,19 @@ export interface StoredMessage {
   sender: AccountId;
   device: DeviceId;
   sentAtMs: number;
-  body: Body;
+  body: StoredBody;
+}
+
+/** As a message is stored: a file with what opens it. */
+export type StoredBody = Exclude<Body, { kind: "file" }> | { kind: "file"; file: StoredFile };
+
+export interface StoredFile extends Omit<FileAbout, "thumbnail"> {
+  attachment: string;
+  /** Hexadecimal. */
+  key: string;
+  sealedSha256: string;
+  /** Base64; empty: none. */
+  thumbnail: string;
 }
 
 export interface StoredOutgoing {
@@ -140,11 +156,21 @@ export type Reply =
   | { kind: "call"; call: CallId; answerSdp: string | null }
   | { kind: "media"; answerSdp: string }
   | { kind: "mediaKeys"; epoch: Uint8Array; contextId: number }
+  | { kind: "download"; ticket: Uint8Array; sealedBytes: number }
   | { kind: "devices"; devices: DeviceInfo[] };
 
 export type Output =
   | { kind: "persist"; changes: Changes }
   | { kind: "send"; bytes: Uint8Array }
+  | {
+      kind: "upload";
+      message: MessageId;
+      conversation: ConversationId;
+      attachment: string;
+      ticket: Uint8Array;
+      fromByte: number;
+      sealedBytes: number;
+    }
   | { kind: "event"; event: ShownEvent }
   | { kind: "done"; token: number; reply: Reply | null; failed: Failed | null }
   | { kind: "wakeAt"; ms: number }
@@ -152,6 +178,13 @@ export type Output =
   | { kind: "enrolled" }
   | { kind: "linked"; identity: StoredIdentity; saved: Saved }
   | { kind: "close"; failed: Failed; last: boolean };
+
+/** How an upload ended: web/engine/src/files.rs. */
+export type UploadEnd =
+  | { kind: "taken" }
+  | { kind: "refused"; number: number; message: string }
+  | { kind: "broken" }
+  | { kind: "lost" };
 
 /** What the engine is asked: web/engine/src/ask.rs. */
 export type EngineAsk =
@@ -161,6 +194,10 @@ export type EngineAsk =
   | { kind: "removeAccounts"; conversation: ConversationId; accounts: AccountId[] }
   | { kind: "leave"; conversation: ConversationId }
   | { kind: "send"; conversation: ConversationId; message: MessageId; text: string }
+  | { kind: "sendFile"; conversation: ConversationId; message: MessageId; file: StoredFile }
+  | { kind: "sendLocation"; conversation: ConversationId; message: MessageId; place: Place }
+  | { kind: "withdraw"; conversation: ConversationId; message: MessageId }
+  | { kind: "openDownload"; conversation: ConversationId; attachment: string; fromByte: number }
   | { kind: "markRead"; conversation: ConversationId; seq: number }
   | { kind: "watchPresence"; accounts: AccountId[] }
   | { kind: "devices"; account: AccountId | null }

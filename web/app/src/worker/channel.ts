@@ -101,7 +101,7 @@ export type Between =
 
 /** Asks that do no harm when a new leader hears them a second time. */
 export const REPEATABLE: ReadonlySet<AskName> = new Set<AskName>([
-  "openDirect", "send", "message", "markRead", "history", "watchPresence", "devices", "safetyNumber", "dismiss", "mediaEpoch",
+  "openDirect", "send", "sendFile", "sendLocation", "openFile", "hasFile", "message", "markRead", "history", "watchPresence", "devices", "safetyNumber", "dismiss", "mediaEpoch",
 ]);
 
 export const CHANNEL = "wardline";

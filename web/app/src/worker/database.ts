@@ -1,8 +1,10 @@
 // The device's durable state in IndexedDB. One call of `apply` is one transaction with strict durability: when it resolves, the changes survive a crash.
 // Every value is sealed (seal.ts); ids, places and numbers that indexes need stay in clear. Absent on purpose: decisions.
 import { type DBSchema, type IDBPDatabase, type StoreNames, openDB } from "idb";
-import type { ConversationId, Message, MessageId, Page } from "../device/contract";
-import type { Changes, Saved, StoredConversation, StoredIdentity, StoredMessage } from "../engine/outputs";
+import type { Body, ConversationId, Message, MessageId, Page } from "../device/contract";
+import type {
+  Changes, Saved, StoredBody, StoredConversation, StoredFile, StoredIdentity, StoredMessage,
+} from "../engine/outputs";
 import { Seal } from "./seal";
 
 const NAME = "wardline";
@@ -221,6 +223,13 @@ export class Database {
     return row ? this.shown(row) : null;
   }
 
+  /** A file's message with what opens it. */
+  async file(conversation: ConversationId, id: MessageId): Promise<StoredFile | null> {
+    const row = await this.idb.get("history", [conversation, id]);
+    const body = row && (await this.message(row)).body;
+    return body?.kind === "file" ? body.file : null;
+  }
+
   unread(conversation: ConversationId, readSeq: number): Promise<number> {
     const range = IDBKeyRange.bound([conversation, 1, readSeq], [conversation, 1, WAITING_ORDER], true, true);
     return this.idb.countFromIndex("history", "unread", range);
@@ -230,14 +239,15 @@ export class Database {
     await this.idb.put("failures", await this.seal.closeJson(`failures/${message}`, error), message);
   }
 
-  /** Takes a failed message out. One that is in the log or on its way stays. */
-  async discard(conversation: ConversationId, message: MessageId): Promise<void> {
+  /** Takes a failed message out; whether it did. One that is in the log or on its way stays. */
+  async discard(conversation: ConversationId, message: MessageId): Promise<boolean> {
     const row = await this.idb.get("history", [conversation, message]);
-    if (row === undefined || row.order < WAITING_ORDER || (await this.idb.get("outbox", message)) !== undefined) return;
+    if (row === undefined || row.order < WAITING_ORDER || (await this.idb.get("outbox", message)) !== undefined) return false;
     const transaction = this.idb.transaction(["history", "failures"], "readwrite");
     void transaction.objectStore("history").delete([conversation, message]);
     void transaction.objectStore("failures").delete(message);
     await transaction.done;
+    return true;
   }
 
   private async seen(id: ConversationId): Promise<[ConversationId, MessageId][]> {
@@ -263,7 +273,8 @@ export class Database {
   }
 
   private async shown(row: HistoryRow): Promise<Message> {
-    const message = await this.message(row);
+    const stored = await this.message(row);
+    const message = { ...stored, body: shownBody(stored.body) };
     if (message.seq > 0) return { ...message, state: "sent", error: null };
     if ((await this.idb.get("outbox", row.id)) !== undefined) return { ...message, state: "sending", error: null };
     const error = await this.idb.get("failures", row.id);
@@ -285,6 +296,14 @@ export class Database {
     const sealed = await this.idb.get("meta", name);
     return sealed === undefined ? null : this.seal.openJson<T>(`meta/${name}`, sealed);
   }
+}
+
+/** What a tab may see of a body: nothing that opens a file. */
+function shownBody(body: StoredBody): Body {
+  if (body.kind !== "file") return body;
+  const { name, mime, bytes: length, width, height, durationMs, caption, thumbnail } = body.file;
+  const small = thumbnail === "" ? null : Uint8Array.from(atob(thumbnail), (character) => character.charCodeAt(0));
+  return { kind: "file", file: { name, mime, bytes: length, width, height, durationMs, caption, thumbnail: small } };
 }
 
 function text(value: Uint8Array): string {

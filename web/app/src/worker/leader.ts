@@ -2,12 +2,14 @@
 // native twin. Nothing of a connection is trusted: the engine reads every byte.
 import { Device, Link } from "../engine/pkg/engine";
 import type { ConversationId, Message } from "../device/contract";
-import type { EngineAsk, Failed, Output, Reply, Saved, ShownConversation, ShownEvent, StoredIdentity } from "../engine/outputs";
+import type { EngineAsk, Failed, Output, Reply, Saved, ShownConversation, ShownEvent, StoredFile, StoredIdentity } from "../engine/outputs";
 import type { AskMessage, AskName, Asks, Patch, ToTab } from "./channel";
 import { tabLock } from "./channel";
 import { Database } from "./database";
+import { Files } from "./files";
 import { Model } from "./model";
 import { type Road, connect, networkChanged } from "./road";
+import { Shelf } from "./shelf";
 
 /** First and longest wait between two attempts to connect. */
 const BACK_OFF_MS = [250, 15_000] as const;
@@ -48,10 +50,29 @@ export class Leader {
   /** The tab that has the call's media. */
   private callTab: string | null = null;
 
+  private readonly files: Files;
+  private readonly whenOnline = new Set<() => void>();
+
   constructor(
     private readonly database: Database,
+    shelf: Shelf,
     private readonly tell: (told: Told) => void,
-  ) {}
+  ) {
+    this.files = new Files(shelf, {
+      engine: (ask) => this.engine(ask),
+      bulk: () => this.road?.bulk() ?? Promise.reject(new Error("not connected")),
+      online: () => (this.isOnline() ? Promise.resolve() : new Promise((resolve) => this.whenOnline.add(resolve))),
+      isOnline: () => this.isOnline(),
+      progress: (message, transfer) => {
+        this.model.transfer(message, transfer);
+        this.show();
+      },
+    });
+  }
+
+  private isOnline(): boolean {
+    return this.model.whole().view?.connection?.state === "online";
+  }
 
   async start(): Promise<void> {
     const identity = await this.database.identity();
@@ -97,10 +118,22 @@ export class Leader {
     signOut: () => this.signOut(),
     history: ({ conversation, before, limit }) => this.database.history(conversation, before, limit),
     message: ({ conversation, message }) => this.database.one(conversation, message),
-    discard: async ({ conversation, message }) => {
-      await this.database.discard(conversation, message);
-      await this.refresh(conversation);
+    discard: ({ conversation, message }) => this.discard(conversation, message),
+    sendFile: async ({ conversation, message, content, about }) => {
+      // Asked a second time: the first has it.
+      if ((await this.database.one(conversation, message)) !== null) return message;
+      const file = await this.files.seal(message, content, about);
+      try {
+        return await this.passOn({ kind: "sendFile", conversation, message, file });
+      } catch (error) {
+        this.files.settled(message, file);
+        await this.files.remove(file);
+        throw error;
+      }
     },
+    openFile: async ({ conversation, message }) => this.files.open(conversation, message, await this.file(conversation, message)),
+    hasFile: async ({ conversation, message }) => this.files.has(await this.file(conversation, message)),
+    cancelFile: ({ conversation, message }) => this.cancelFile(conversation, message),
     dismiss: ({ notice }) => this.model.dismiss(notice),
     safetyNumber: ({ account }) => this.here().safetyNumber(account),
     mediaEpoch: ({ call }) => {
@@ -134,6 +167,27 @@ export class Leader {
     }
   }
 
+  private async file(conversation: ConversationId, message: string): Promise<StoredFile> {
+    const file = await this.database.file(conversation, message);
+    if (file === null) throw { code: "unknown", message: "there is no such file" } satisfies Failed;
+    return file;
+  }
+
+  private async cancelFile(conversation: ConversationId, message: string): Promise<void> {
+    if (this.files.cancel(message)) return;
+    await this.passOn({ kind: "withdraw", conversation, message });
+    await this.discard(conversation, message);
+  }
+
+  private async discard(conversation: ConversationId, message: string): Promise<void> {
+    const file = await this.database.file(conversation, message);
+    if ((await this.database.discard(conversation, message)) && file !== null) {
+      this.files.settled(message, file);
+      await this.files.remove(file);
+    }
+    await this.refresh(conversation);
+  }
+
   private here(): Device {
     if (this.device === null) throw { code: "unknown", message: "this browser is not signed in" } satisfies Failed;
     return this.device;
@@ -159,6 +213,8 @@ export class Leader {
     this.model.set({ me: identity.account, device: identity.device, linkCode: null, ended: null });
     if (identity.enrolled) this.model.set({ phase: "open" });
     this.accountsTouched = true;
+    const files = saved.outbox.flatMap(([, { id, body }]) => (body.kind === "file" ? [{ message: id, file: body.file }] : []));
+    this.files.restore(files);
     for (const { id } of saved.conversations) this.touched.add(id);
     await this.refreshTouched();
     this.connect();
@@ -217,7 +273,9 @@ export class Leader {
     this.road?.close();
     clearTimeout(this.retry);
     clearTimeout(this.wake);
+    this.files.cancelAll();
     await Database.wipe(this.database);
+    await Shelf.wipe();
     this.device = null;
     this.model.set({ phase: "signed-out", me: null, device: null });
   }
@@ -314,6 +372,13 @@ export class Leader {
       case "send":
         this.road?.send(output.bytes);
         break;
+      case "upload":
+        // Beside everything else.
+        void this.files.upload(output).then((end) => {
+          this.device?.uploadEnded(Date.now(), output.attachment, end);
+          this.perform();
+        });
+        break;
       case "event":
         await this.event(output.event);
         break;
@@ -334,6 +399,8 @@ export class Leader {
       case "signedIn":
         this.backOffMs = BACK_OFF_MS[0];
         this.model.connection({ state: "online" });
+        for (const resolve of this.whenOnline) resolve();
+        this.whenOnline.clear();
         break;
       case "enrolled": {
         const identity = await this.database.identity();
@@ -380,6 +447,8 @@ export class Leader {
   private async message(conversation: ConversationId, id: string): Promise<void> {
     const message = await this.database.one(conversation, id);
     if (message === null) return;
+    const file = message.body.kind === "file" && message.state !== "sending" ? await this.database.file(conversation, id) : null;
+    if (file !== null) this.files.settled(id, file);
     this.model.message(message);
     this.touched.add(conversation);
     this.tell({ kind: "message", message });

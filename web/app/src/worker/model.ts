@@ -1,5 +1,5 @@
 // What the screens show, kept by the worker that has the engine, and told to every tab as patches.
-import type { Call, CallEnd, Conversation, ConversationId, Message, Notice, View } from "../device/contract";
+import type { Call, CallEnd, Conversation, ConversationId, Message, MessageId, Notice, Transfer, View } from "../device/contract";
 import type { CallWord, ShownConversation, ShownEvent } from "../engine/outputs";
 import type { Patch } from "./channel";
 
@@ -160,6 +160,12 @@ export class Model {
         break;
       default:
     }
+  }
+
+  transfer(message: MessageId, transfer: Transfer | null): void {
+    const { [message]: before, ...others } = this.view.transfers;
+    if (transfer !== null) this.set({ transfers: { ...others, [message]: transfer } });
+    else if (before !== undefined) this.set({ transfers: others });
   }
 
   startCall(call: Omit<Call, "here" | "end" | "talkingSinceMs" | "talkedMs">): void {

@@ -17,6 +17,17 @@ export interface Road {
   /** Why the faster one is not taken. */
   fallbackReason: string | null;
   send(bytes: Uint8Array): void;
+  /** A stream of its own beside this one, for a file. Rejects when it cannot be had. */
+  bulk(): Promise<Bulk>;
+  close(): void;
+}
+
+/** One file's stream, in both directions. */
+export interface Bulk {
+  /** Resolves when more may be written. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** What comes next; null: it is over. One at a time may wait. */
+  read(): Promise<Uint8Array | null>;
   close(): void;
 }
 
@@ -29,6 +40,7 @@ export interface RoadEvents {
 interface Places {
   webtransport: { host: string; port: number; path: string; certificates_sha256: string[] } | null;
   websocket: string;
+  websocket_bulk: string;
 }
 
 let restUntilMs = 0;
@@ -54,7 +66,7 @@ export async function connect(events: RoadEvents): Promise<Road> {
       reason = `WebTransport did not connect (UDP may be blocked): ${message(error)}`;
     }
   }
-  const road = await webSocket(places.websocket, reason, events);
+  const road = await webSocket(places, reason, events);
   if (restReason !== reason || Date.now() >= restUntilMs) {
     restUntilMs = Date.now() + WEBTRANSPORT_REST_MS;
     restReason = reason;
@@ -102,13 +114,13 @@ async function webTransport(place: NonNullable<Places["webtransport"]>, events: 
     kind: "webtransport",
     fallbackReason: null,
     send: (bytes) => void writer.write(bytes).catch((error: unknown) => end(message(error))),
+    bulk: () => webTransportBulk(transport),
     close: () => end("closed here"),
   };
 }
 
-async function webSocket(path: string, fallbackReason: string | null, events: RoadEvents): Promise<Road> {
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
-  socket.binaryType = "arraybuffer";
+async function webSocket(places: Places, fallbackReason: string | null, events: RoadEvents): Promise<Road> {
+  const socket = newSocket(places.websocket);
   let over = false;
   const end = (reason: string) => {
     if (over) return;
@@ -116,13 +128,7 @@ async function webSocket(path: string, fallbackReason: string | null, events: Ro
     socket.close();
     events.closed(reason);
   };
-  await within(
-    WEBSOCKET_WAIT_MS,
-    new Promise<void>((resolve, reject) => {
-      socket.onopen = () => resolve();
-      socket.onerror = () => reject(new Error("the node does not answer"));
-    }),
-  ).catch((error: unknown) => {
+  await opened(socket).catch((error: unknown) => {
     over = true;
     socket.close();
     throw error;
@@ -138,8 +144,73 @@ async function webSocket(path: string, fallbackReason: string | null, events: Ro
         socket.send(bytes.subarray(at, at + WEBSOCKET_BYTES_MAX) as BufferSource);
       }
     },
+    bulk: () => webSocketBulk(places.websocket_bulk),
     close: () => end("closed here"),
   };
+}
+
+async function webTransportBulk(transport: WebTransport): Promise<Bulk> {
+  const stream = await transport.createBidirectionalStream();
+  const writer = (stream.writable as WritableStream<Uint8Array>).getWriter();
+  const reader = (stream.readable as ReadableStream<Uint8Array>).getReader();
+  return {
+    write: (bytes) => writer.write(bytes),
+    read: () => reader.read().then(({ value, done }) => (done ? null : value), () => null),
+    close() {
+      // Fails on a stream that is over, which is what is wanted.
+      writer.abort().catch(() => undefined);
+      reader.cancel().catch(() => undefined);
+    },
+  };
+}
+
+async function webSocketBulk(path: string): Promise<Bulk> {
+  const socket = newSocket(path);
+  const here: Uint8Array[] = [];
+  let over = false;
+  let waiting: ((bytes: Uint8Array | null) => void) | null = null;
+  const give = (bytes: Uint8Array | null) => {
+    if (waiting) waiting(bytes);
+    else if (bytes) here.push(bytes);
+    waiting = null;
+  };
+  socket.onmessage = (event: MessageEvent<ArrayBuffer>) => give(new Uint8Array(event.data));
+  socket.onclose = () => {
+    over = true;
+    give(null);
+  };
+  await opened(socket);
+  socket.onerror = null; // followed by a close
+  return {
+    // What may be on its way is bounded by what the node has taken.
+    async write(bytes) {
+      socket.send(bytes as BufferSource);
+    },
+    read() {
+      const next = here.shift();
+      if (next || over) return Promise.resolve(next ?? null);
+      return new Promise((resolve) => {
+        waiting = resolve;
+      });
+    },
+    close: () => socket.close(),
+  };
+}
+
+function newSocket(path: string): WebSocket {
+  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
+  socket.binaryType = "arraybuffer";
+  return socket;
+}
+
+function opened(socket: WebSocket): Promise<void> {
+  return within(
+    WEBSOCKET_WAIT_MS,
+    new Promise<void>((resolve, reject) => {
+      socket.onopen = () => resolve();
+      socket.onerror = () => reject(new Error("the node does not answer"));
+    }),
+  );
 }
 
 function within<T>(ms: number, promise: Promise<T>): Promise<T> {

@@ -4,6 +4,7 @@ import init from "../engine/pkg/engine";
 import { type AskMessage, type Between, CHANNEL, ENGINE_LOCK, REPEATABLE, type ToTab, tabLock } from "./channel";
 import { Database } from "./database";
 import { Leader } from "./leader";
+import { Shelf } from "./shelf";
 
 const tab = crypto.randomUUID();
 const others = new BroadcastChannel(CHANNEL);
@@ -18,7 +19,7 @@ void navigator.locks.request(tabLock(tab), () => new Promise(() => undefined));
 void navigator.locks.request(ENGINE_LOCK, async () => {
   try {
     await init();
-    leader = new Leader(await Database.open(), (told) => {
+    leader = new Leader(await Database.open(), await Shelf.open(), (told) => {
       toTab(told);
       toOthers({ kind: "tell", told });
     });
