@@ -213,8 +213,8 @@ describe("a place", () => {
     expect(await navigator.clipboard.readText()).toBe("53.59061, 9.97542");
   });
 
-  it("that cannot be is not offered to a map", async () => {
-    await show(place("Kiosk", { latitude: 91, longitude: Number.NaN, accuracyM: 1 }));
+  it.each([[91, 1], [1, -180.5], [Number.NaN, 1], [1, Number.NaN]])("that cannot be (%d, %d) is not offered to a map", async (latitude, longitude) => {
+    await show(place("Kiosk", { latitude, longitude, accuracyM: 1 }));
     expect(within(screen.getByRole("log")).getByText("Kiosk")).toBeTruthy();
     expect(screen.queryByRole("link", { name: "In Karten öffnen" })).toBeNull();
   });

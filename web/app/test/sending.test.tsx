@@ -1,4 +1,4 @@
-import { fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { act, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { App } from "../src/App";
@@ -195,7 +195,7 @@ describe("a place", () => {
     const told = located();
     const { device, user, dialog } = await openPlace();
     await user.click(within(dialog).getByRole("button", { name: "Meine Position hinzufügen" }));
-    const fix = (latitude: number, accuracy: number) => told.fix?.({ coords: { latitude, longitude: 9.9, accuracy } });
+    const fix = (latitude: number, accuracy: number) => act(() => told.fix?.({ coords: { latitude, longitude: 9.9, accuracy } }));
     fix(53.1, 900);
     expect(await within(dialog).findByText(/± 900 m/)).toBeTruthy();
     // A worse one does not replace a better one.

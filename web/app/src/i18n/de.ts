@@ -401,7 +401,6 @@ export const de = {
   },
   error: {
     cancelled: "Abgebrochen.",
-    quota: "Für Dateien ist kein Platz mehr auf dem Server. Wenden Sie sich an die Klinik-IT.",
     offline: "Nicht verbunden. Versuchen Sie es noch einmal, sobald die Verbindung wieder steht.",
     unknown: "Das gibt es auf diesem Gerät nicht mehr.",
     full: "Es wartet schon zu viel auf das Senden. Versuchen Sie es, sobald die Verbindung wieder steht.",

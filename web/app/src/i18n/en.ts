@@ -403,7 +403,6 @@ export const en: Texts = {
   },
   error: {
     cancelled: "Cancelled.",
-    quota: "There is no more room for files on the server. Ask your hospital’s IT.",
     offline: "Not connected. Try again when the connection is back.",
     unknown: "This is no longer on this device.",
     full: "Too much is waiting to be sent already. Try again when the connection is back.",

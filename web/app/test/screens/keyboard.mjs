@@ -54,7 +54,7 @@ const CHECKS = {
     const page = await open("direct");
     await page.getByRole("log").focus();
     await page.keyboard.press("ArrowUp");
-    await until(page, () => document.activeElement?.getAttribute("data-row-kind") === "text");
+    await until(page, () => document.activeElement?.getAttribute("data-row-kind") === "message");
     await page.keyboard.press("ArrowUp");
     await until(page, () => document.activeElement?.textContent?.includes("Bitte Flüssigkeitsbilanz"));
     await page.keyboard.press("Enter");
@@ -63,7 +63,7 @@ const CHECKS = {
     await page.keyboard.press("ArrowDown");
     await until(page, () => document.activeElement?.textContent === "Zustellung");
     await page.keyboard.press("Escape");
-    await until(page, () => document.activeElement?.getAttribute("data-row-kind") === "text");
+    await until(page, () => document.activeElement?.getAttribute("data-row-kind") === "message");
     assert.match((await focused(page)).name, /Bitte Flüssigkeitsbilanz/);
     assert.ok(await page.getByRole("heading", { name: "Dr. Carla Rossi" }).isVisible(), "Escape closed the conversation as well");
     await page.close();
