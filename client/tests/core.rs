@@ -3,7 +3,8 @@
 use prost::Message as _;
 use std::collections::VecDeque;
 use wardline_client::core::{
-    Changes, Command, Core, Event, Failure, Identity, Input, Misbehaviour, Output, Reply, Saved, Token,
+    Body as MessageBody, Changes, Command, Core, Event, Failure, Identity, Input, Message, Misbehaviour, Output, Reply,
+    Saved, Token,
 };
 use wardline_directory::NodeRecord;
 use wardline_directory::certificate;
@@ -254,7 +255,7 @@ fn a_refusal_that_may_pass_is_tried_again_and_a_final_one_is_told() {
 fn a_context_id_is_durable_before_it_is_given_out() {
     let mut alice = Alice::ready();
     let id = alice.direct();
-    let start = Command::StartCall { conversation: id, offer_sdp: "offer".into() };
+    let start = Command::StartCall { conversation: id, offer_sdp: "offer".into(), video: true };
     alice.input(Input::Command(start, Token(2)));
     let request = alice.take(|body| matches!(body, Body::StartCall(_)));
     alice.answer(request, response::Result::MediaAnswer(wire::MediaAnswer { answer_sdp: "answer".into() }));
@@ -275,6 +276,8 @@ fn a_context_id_is_durable_before_it_is_given_out() {
     };
     alice.push(server_frame::Body::CallState(ended));
     assert!(alice.sent.iter().any(|(_, body)| matches!(body, Body::SendMessage(_))));
+    let video = |message: &Message| matches!(message.body, MessageBody::Call { video: true, .. });
+    assert!(alice.saved.history.iter().any(video), "as the kind of call that was placed");
     assert!(alice.core.calls().is_empty());
 }
 

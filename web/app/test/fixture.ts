@@ -1,5 +1,6 @@
 // A device in memory, for tests and photographs: the demo hospital on an ordinary day. It is not part of the product.
 import { DeviceError, type Account, type Call, type Conversation, type Device, type DeviceInfo, type Message, type Notice, type Page, type View } from "../src/device/contract";
+import { SILENT, type LiveMedia } from "../src/media/live";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -35,6 +36,7 @@ export interface Options {
   /** How many messages the conversation `Station 1` has beside those written out. */
   many?: number;
   call?: Call | null;
+  live?: Partial<LiveMedia>;
   notices?: Notice[];
   connection?: Partial<View["connection"]>;
 }
@@ -45,7 +47,7 @@ interface Line {
   ago: number;
   text?: string;
   title?: string;
-  call?: { talkedMs: number; answered: boolean };
+  call?: { talkedMs: number; answered: boolean; video?: boolean };
   state?: Message["state"];
   error?: string;
 }
@@ -56,6 +58,7 @@ export class MemoryDevice implements Device {
   private readonly hearers = new Set<(message: Message) => void>();
   private readonly logs = new Map<string, Message[]>();
   private made = 0;
+  private heard: LiveMedia | null = null;
   /** What was asked, in order: tests look at it. */
   readonly asked: { command: string; with: unknown[] }[] = [];
   /** The next command of this name fails so. */
@@ -84,6 +87,7 @@ export class MemoryDevice implements Device {
       call: options.call ?? null,
       storagePersistent: true,
     };
+    if (options.call?.here) this.heard = { ...SILENT, ...options.live };
     this.furnish(now);
   }
 
@@ -330,19 +334,37 @@ export class MemoryDevice implements Device {
     await this.ask("safetyNumber", other);
     return Array.from({ length: 12 }, (_, at) => String((at * 31_337 + 4711) % 100_000).padStart(5, "0")).join("");
   }
-  async startCall(conversation: string): Promise<void> {
-    await this.ask("startCall", conversation);
+  async startCall(conversation: string, video: boolean): Promise<void> {
+    await this.ask("startCall", conversation, video);
     const peer = this.current.conversations.find((one) => one.id === conversation)?.accounts.find((one) => one !== ME) ?? ME;
-    this.update({ call: call({ conversation, peer }) });
+    this.hear({ camera: video ? "on" : "off" });
+    this.update({ call: call({ conversation, peer, video }) });
   }
-  async acceptCall(): Promise<void> {
-    await this.ask("acceptCall");
+  async acceptCall(video: boolean): Promise<void> {
+    await this.ask("acceptCall", video);
+    this.hear({ camera: video ? "on" : "off", line: "up" });
     const { call: ringing } = this.current;
     if (ringing) this.update({ call: { ...ringing, state: "talking", talkingSinceMs: Date.now() } });
   }
   declineCall = () => this.end("declineCall", "declined");
   hangUp = () => this.end("hangUp", "hung-up");
-  setMuted = (muted: boolean) => this.ask("setMuted", muted);
+  live = (): LiveMedia | null => this.heard;
+  async setMuted(muted: boolean): Promise<void> {
+    await this.ask("setMuted", muted);
+    this.hear({ muted });
+  }
+  async setCamera(on: boolean): Promise<void> {
+    await this.ask("setCamera", on);
+    this.hear({ camera: on ? "on" : "off", cameraFailure: null });
+  }
+  turnCamera = () => this.ask("turnCamera");
+  rechooseDevices = () => this.ask("rechooseDevices");
+
+  /** What the call in this tab sounds and looks like from now on. */
+  hear(part: Partial<LiveMedia>): void {
+    this.heard = { ...(this.heard ?? SILENT), ...part };
+    this.update({});
+  }
 
   private async end(command: string, end: Call["end"]): Promise<void> {
     await this.ask(command);
@@ -363,7 +385,7 @@ function handleOf(account: Account): string {
 }
 
 export function call(part: Partial<Call>): Call {
-  return { id: id("call"), conversation: id("carla"), peer: PEOPLE.carla.id, direction: "outgoing", state: "ringing", end: null, talkingSinceMs: 0, talkedMs: 0, here: true, ...part };
+  return { id: id("call"), conversation: id("carla"), peer: PEOPLE.carla.id, direction: "outgoing", state: "ringing", end: null, talkingSinceMs: 0, talkedMs: 0, video: false, here: true, ...part };
 }
 
 export function notice(part: Partial<Notice> & Pick<Notice, "kind">): Notice {

@@ -1,5 +1,6 @@
 // What a tab may ask of its device and what it is told. Plain objects that pass through structured clone; ids are 32 lower-case hexadecimal digits.
 // The worker side is worker.ts; the tab side is device.ts. Absent on purpose: keys and ciphertext. They never leave the worker.
+import type { LiveMedia } from "../media/live";
 
 export type AccountId = string;
 export type DeviceId = string;
@@ -46,7 +47,7 @@ export interface Presence {
 export type Body =
   | { kind: "text"; text: string }
   | { kind: "title"; title: string }
-  | { kind: "call"; call: CallId; startedAtMs: number; talkedMs: number; answered: boolean };
+  | { kind: "call"; call: CallId; startedAtMs: number; talkedMs: number; answered: boolean; video?: boolean };
 
 export interface Message {
   conversation: ConversationId;
@@ -134,6 +135,8 @@ export interface Call {
   /** When talking began, Unix time; 0 before. */
   talkingSinceMs: number;
   talkedMs: number;
+  /** Placed as a video call. Whether a camera is on now is in `LiveMedia`. */
+  video: boolean;
   /** Its media is in this tab. Others show it and may bring it to the front. */
   here: boolean;
 }
@@ -215,10 +218,18 @@ export interface Device {
   /** 60 digits that are equal on both sides, from both accounts' enrolment keys. */
   safetyNumber(account: AccountId): Promise<string>;
 
-  /** Rings the other account of a direct conversation. */
-  startCall(conversation: ConversationId): Promise<void>;
-  acceptCall(): Promise<void>;
+  /** Rings the other account of a direct conversation. With `video` the own camera is on, and nothing of it leaves before the other accepts. */
+  startCall(conversation: ConversationId, video: boolean): Promise<void>;
+  /** With `video` the own camera goes on; without one that can be had, the call is accepted all the same and `LiveMedia` says why. */
+  acceptCall(video: boolean): Promise<void>;
   declineCall(): Promise<void>;
   hangUp(): Promise<void>;
+  /** Sound and picture of the call in this tab; null without one. For `useSyncExternalStore`, with `subscribe`. */
+  live(): LiveMedia | null;
   setMuted(muted: boolean): Promise<void>;
+  setCamera(on: boolean): Promise<void>;
+  /** From the front camera to the back one, or the other way. */
+  turnCamera(): Promise<void>;
+  /** Other devices were chosen (media/devices.ts): a call that is going on takes them. */
+  rechooseDevices(): Promise<void>;
 }

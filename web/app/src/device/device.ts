@@ -1,5 +1,7 @@
-// The device as this tab sees it: asks its worker, keeps the view up to date, and has the sound of a call that is taken here.
+// The device as this tab sees it: asks its worker, keeps the view up to date, and has the sound and picture of a call that is taken here.
 import { CallMedia } from "../media/call";
+import type { MediaKeys } from "../media/frames";
+import type { LiveMedia } from "../media/live";
 import { ownScript } from "../trusted";
 import type { Answer, AskName, Asks, Patch, ToTab } from "../worker/channel";
 import { EMPTY } from "../worker/model";
@@ -103,11 +105,13 @@ class WorkerDevice implements Device {
 
   // ---- calls ----
 
-  async startCall(conversation: ConversationId): Promise<void> {
+  async startCall(conversation: ConversationId, video: boolean): Promise<void> {
     const sdp = await this.beginMedia("");
     try {
-      const { call, answerSdp } = await this.ask("startCall", { conversation, offerSdp: sdp });
+      if (video) await this.cameraOn();
+      const { call, answerSdp } = await this.ask("startCall", { conversation, offerSdp: sdp, video });
       this.mediaCall = call;
+      this.put(this.current); // the view of it may have come before its id
       if (answerSdp !== null) await this.media?.answer(answerSdp);
       this.follow();
     } catch (error) {
@@ -116,11 +120,13 @@ class WorkerDevice implements Device {
     }
   }
 
-  async acceptCall(): Promise<void> {
+  async acceptCall(video: boolean): Promise<void> {
     const call = this.current.call;
     if (call === null) return;
     const sdp = await this.beginMedia(call.id);
     try {
+      // It need not be waited for: the one who calls is to hear at once.
+      if (video) void this.cameraOn().catch(() => undefined);
       const { answerSdp } = await this.ask("connectMedia", { call: call.id, offerSdp: sdp });
       await this.media?.answer(answerSdp);
       await this.ask("acceptCall", { call: call.id });
@@ -141,8 +147,22 @@ class WorkerDevice implements Device {
     if (call) await this.ask("hangUp", { call: call.id });
   }
 
+  live = (): LiveMedia | null => this.media?.state() ?? null;
+
   async setMuted(muted: boolean): Promise<void> {
     this.media?.mute(muted);
+  }
+
+  setCamera = (on: boolean): Promise<void> => (on ? this.cameraOn() : (this.media?.setCamera(false) ?? Promise.resolve()));
+  turnCamera = (): Promise<void> => this.media?.turnCamera() ?? Promise.resolve();
+  rechooseDevices = (): Promise<void> => this.media?.rechoose() ?? Promise.resolve();
+
+  private async cameraOn(): Promise<void> {
+    try {
+      await this.media?.setCamera(true);
+    } catch (error) {
+      throw new DeviceError("camera", `no camera: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   private async beginMedia(call: string): Promise<string> {
@@ -150,10 +170,11 @@ class WorkerDevice implements Device {
     this.mediaCall = call;
     this.started = false;
     try {
-      const { media, sdp } = await CallMedia.offer(
-        () => void this.ask("callMedia", { call: this.mediaCall ?? "", state: "talking" }).catch(() => undefined),
-        () => void this.ask("callMedia", { call: this.mediaCall ?? "", state: "failed" }).catch(() => undefined),
-      );
+      const { media, sdp } = await CallMedia.offer({
+        talking: () => void this.ask("callTalks", { call: this.mediaCall ?? "" }).catch(() => undefined),
+        changed: () => this.tellChanged(),
+        reconnect: async (offerSdp) => (await this.ask("connectMedia", { call: this.mediaCall ?? "", offerSdp })).answerSdp,
+      });
       this.media = media;
       return sdp;
     } catch (error) {
@@ -165,21 +186,30 @@ class WorkerDevice implements Device {
   /** Starts and ends the sound as the call's state says. */
   private follow(): void {
     const call = this.current.call;
+    // Whoever had the engine is gone, and the call with it.
+    if (this.started && call === null) return this.endMedia();
     if (this.media === null || call === null || call.id !== this.mediaCall) return;
     if (call.state === "ended") return this.endMedia();
     if (!this.started && (call.state === "connecting" || call.state === "talking")) {
       this.started = true;
-      void this.ask("mediaKeys", { call: call.id }).then(
+      void this.mediaKeys(call.id).then(
         (keys) => this.media?.start(keys, call.peer),
         () => this.hangUp(),
       );
     }
   }
 
+  /** A context id for each track. The later answer's epoch is the newer one, and good for both. */
+  private async mediaKeys(call: string): Promise<MediaKeys> {
+    const [audio, video] = await Promise.all([this.ask("mediaKeys", { call }), this.ask("mediaKeys", { call })]);
+    return { epoch: video.epoch, audioContext: audio.contextId, videoContext: video.contextId };
+  }
+
   private endMedia(): void {
     this.media?.close();
     this.media = null;
     this.mediaCall = null;
+    this.started = false;
   }
 
   // ---- the worker ----
@@ -222,11 +252,16 @@ class WorkerDevice implements Device {
     this.put({ ...this.current, ...patch.view, accounts: patch.accounts ?? this.current.accounts, conversations, presence });
   }
 
+  private tellChanged(): void {
+    for (const changed of this.changed) changed();
+  }
+
   private put(view: View): void {
-    const call = view.call && { ...view.call, here: view.call.id === this.mediaCall };
+    const starting = this.mediaCall === "" && view.call?.direction === "outgoing";
+    const call = view.call && { ...view.call, here: starting || view.call.id === this.mediaCall };
     this.current = { ...view, call };
     this.follow();
-    for (const changed of this.changed) changed();
+    this.tellChanged();
   }
 }
 

@@ -3,6 +3,7 @@ import { createContext, useCallback, useContext, useMemo, useSyncExternalStore, 
 import { Drafts } from "../conversation/drafts";
 import { Histories } from "../conversation/histories";
 import type { Device, View } from "../device/contract";
+import type { LiveMedia } from "../media/live";
 
 interface Session {
   device: Device;
@@ -40,4 +41,11 @@ export function useView<T>(select: (view: View) => T): T {
   const { device } = useSession();
   const subscribe = useCallback((changed: () => void) => device.subscribe(changed), [device]);
   return useSyncExternalStore(subscribe, () => select(device.view()));
+}
+
+/** Sound and picture of the call in this tab. */
+export function useLive(): LiveMedia | null {
+  const { device } = useSession();
+  const subscribe = useCallback((changed: () => void) => device.subscribe(changed), [device]);
+  return useSyncExternalStore(subscribe, () => device.live());
 }

@@ -25,15 +25,15 @@ export interface Asks {
   devices: { account: AccountId | null };
   revokeDevice: { device: string };
   safetyNumber: { account: AccountId };
-  startCall: { conversation: ConversationId; offerSdp: string };
+  startCall: { conversation: ConversationId; offerSdp: string; video: boolean };
   connectMedia: { call: CallId; offerSdp: string };
   acceptCall: { call: CallId };
   declineCall: { call: CallId };
   hangUp: { call: CallId };
   mediaKeys: { call: CallId };
   mediaEpoch: { call: CallId };
-  /** The tab's media talks; or it has failed. */
-  callMedia: { call: CallId; state: "talking" | "failed" };
+  /** The other is heard in the tab that has the media. */
+  callTalks: { call: CallId };
 }
 
 export interface Answers {

@@ -112,8 +112,7 @@ export class Leader {
       this.watchTab(tab, call);
       return this.passOn({ kind: "acceptCall", call });
     },
-    callMedia: ({ call, state }) =>
-      state === "talking" ? this.model.callTalks(call) : this.passOn({ kind: "hangUp", call }),
+    callTalks: ({ call }) => this.model.callTalks(call),
   };
 
   /** Asks the engine, and gives what its reply holds. */
@@ -406,7 +405,7 @@ export class Leader {
       case "incoming-call":
         if (this.model.call === null || this.model.call.state === "ended") {
           this.model.startCall({
-            id: event.call, conversation: event.conversation, peer: event.caller, direction: "incoming", state: "ringing",
+            id: event.call, conversation: event.conversation, peer: event.caller, direction: "incoming", state: "ringing", video: event.video,
           });
           void this.engine({ kind: "reportRinging", call: event.call }).catch(() => undefined);
         }
@@ -427,11 +426,11 @@ export class Leader {
     }
   }
 
-  private async startCall({ conversation, offerSdp }: Asks["startCall"], tab: string): Promise<unknown> {
-    const reply = await this.engine({ kind: "startCall", conversation, offerSdp });
+  private async startCall({ conversation, offerSdp, video }: Asks["startCall"], tab: string): Promise<unknown> {
+    const reply = await this.engine({ kind: "startCall", conversation, offerSdp, video });
     if (reply.kind !== "call") throw { code: "engine", message: "no call came to be" } satisfies Failed;
     const peer = this.model.conversation(conversation)?.accounts.find((account) => account !== this.model.whole().view?.me);
-    this.model.startCall({ id: reply.call, conversation, peer: peer ?? "", direction: "outgoing", state: "starting" });
+    this.model.startCall({ id: reply.call, conversation, peer: peer ?? "", direction: "outgoing", state: "starting", video });
     this.watchTab(tab, reply.call);
     return reply;
   }
