@@ -164,7 +164,7 @@ impl Core {
 
     pub(super) fn call_state(&mut self, told: &wire::CallState) {
         let Ok(call) = CallId::parse(&told.call_id) else { return };
-        let Some(known) = self.calls.get_mut(&call) else { return };
+        let Some(known) = self.calls.get_mut(&call) else { return self.forgotten_call(call, told.state()) };
         let answering_device = DeviceId::parse(&told.answering_device_id).ok();
         match told.state() {
             State::Ended => self.call_over(call, told.reason(), answering_device, told.talked_ms),
@@ -173,6 +173,14 @@ impl Core {
                 let reason = EndReason::Unspecified;
                 self.event(Event::CallState { call, state, reason, answering_device, talked_ms: 0 });
             }
+        }
+    }
+
+    /// The node holds a call for this device that a program before this one was in, or whose start got no answer. It cannot go on here, since
+    /// its receivers are gone: the other side hears that now, and not when the node's patience ends.
+    fn forgotten_call(&mut self, call: CallId, state: State) {
+        if matches!(state, State::Ringing | State::Accepted) {
+            self.send(Frame::HangUp(wire::HangUp { call_id: call.to_bytes() }), Request::Unanswered);
         }
     }
 

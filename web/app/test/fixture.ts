@@ -1,5 +1,5 @@
 // A device in memory, for tests and photographs: the demo hospital on an ordinary day. It is not part of the product.
-import { DeviceError, type Account, type Call, type Conversation, type Device, type DeviceInfo, type Message, type Notice, type Page, type View } from "../src/device/contract";
+import { DeviceError, type Account, type Call, type CallPage, type Conversation, type Device, type DeviceInfo, type Message, type Notice, type Page, type View } from "../src/device/contract";
 import { SILENT, type LiveMedia } from "../src/media/live";
 
 const MINUTE_MS = 60_000;
@@ -37,6 +37,7 @@ export interface Options {
   many?: number;
   call?: Call | null;
   live?: Partial<LiveMedia>;
+  missedCalls?: number;
   notices?: Notice[];
   connection?: Partial<View["connection"]>;
 }
@@ -85,6 +86,7 @@ export class MemoryDevice implements Device {
       conversations: [],
       notices: options.notices ?? [],
       call: options.call ?? null,
+      missedCalls: options.missedCalls ?? 0,
       storagePersistent: true,
     };
     if (options.call?.here) this.heard = { ...SILENT, ...options.live };
@@ -119,7 +121,7 @@ export class MemoryDevice implements Device {
     this.direct("carla", carla, now, [
       { from: "carla", ago: 1450, text: "Hast du kurz Zeit für eine zweite Meinung? Zimmer 207." },
       { from: "anna", ago: 1448, text: "Ja, ich rufe an." },
-      { from: "anna", ago: 1447, call: { talkedMs: 187_000, answered: true } },
+      { from: "anna", ago: 1447, call: { talkedMs: 187_000, answered: true, video: true } },
       { from: "carla", ago: 1440, text: "Danke dir, sehr hilfreich." },
       { from: "carla", ago: 42, call: { talkedMs: 0, answered: false } },
       { from: "carla", ago: 41, text: "Hab dich nicht erreicht – Labor von 207 ist da, Krea 1,9. Kannst du draufschauen?" },
@@ -314,6 +316,17 @@ export class MemoryDevice implements Device {
     const end = before === null ? log.length : log.findIndex((message) => message.id === before);
     const start = Math.max(0, end - limit);
     return { messages: log.slice(start, end), more: start > 0 };
+  }
+  async calls(before: number | null, limit: number): Promise<CallPage> {
+    await this.ask("calls", before, limit);
+    const began = (message: Message) => (message.body.kind === "call" ? message.body.startedAtMs : 0);
+    const all = [...this.logs.values()].flat().filter(({ body }) => body.kind === "call").sort((one, other) => began(other) - began(one));
+    const from = before ?? 0;
+    return { calls: all.slice(from, from + limit), before: from + limit < all.length ? from + limit : null };
+  }
+  async markCallsSeen(): Promise<void> {
+    await this.ask("markCallsSeen");
+    this.update({ missedCalls: 0 });
   }
   watchPresence = (accounts: string[]) => this.ask("watchPresence", accounts);
   async dismiss(notice: number): Promise<void> {

@@ -158,6 +158,8 @@ export interface View {
   conversations: Conversation[];
   notices: Notice[];
   call: Call | null;
+  /** Missed calls that the person has seen neither in the calls nor in their conversation; counted to 99. */
+  missedCalls: number;
   /** Whether the browser has promised not to evict the state. */
   storagePersistent: boolean | null;
 }
@@ -167,6 +169,14 @@ export interface Page {
   messages: Message[];
   /** Whether there are older ones. */
   more: boolean;
+}
+
+/** Calls of all conversations, newest first. */
+export interface CallPage {
+  /** Their bodies are calls. */
+  calls: Message[];
+  /** To ask for the next page with; null: there are no older ones. */
+  before: number | null;
 }
 
 /** Why a command failed. `code` is the node's error name, or `offline`, `unknown`, `full`, `engine`, `code`, `storage`. `message` is for people, in English. */
@@ -209,6 +219,10 @@ export interface Device {
   markRead(conversation: ConversationId, seq: number): Promise<void>;
   /** Messages before `before` (null: the newest ones), at most `limit`. */
   history(conversation: ConversationId, before: MessageId | null, limit: number): Promise<Page>;
+  /** Calls before `before` (null: the newest ones), about `limit`: whole days. */
+  calls(before: number | null, limit: number): Promise<CallPage>;
+  /** The person looks at the calls: missed ones are seen. */
+  markCallsSeen(): Promise<void>;
   watchPresence(accounts: AccountId[]): Promise<void>;
   dismiss(notice: number): Promise<void>;
 

@@ -7,7 +7,7 @@ import type { Answer, AskName, Asks, Patch, ToTab } from "../worker/channel";
 import { EMPTY } from "../worker/model";
 import workerAddress from "../worker/worker.ts?worker&url";
 import {
-  type AccountId, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo, type Message,
+  type AccountId, type CallPage, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo, type Message,
   type MessageId, type Page, type View,
 } from "./contract";
 
@@ -40,6 +40,8 @@ class WorkerDevice implements Device {
     this.worker.onerror = (event) => {
       this.put({ ...this.current, phase: "ended", ended: event.message || "The encryption worker does not start." });
     };
+    // A closed tab has no ears: the other is not left waiting for it.
+    window.addEventListener("pagehide", () => void (this.mediaCall !== null && this.hangUp().catch(() => undefined)));
   }
 
   view(): View {
@@ -97,6 +99,8 @@ class WorkerDevice implements Device {
   markRead = (conversation: ConversationId, seq: number): Promise<void> => this.ask("markRead", { conversation, seq });
   history = (conversation: ConversationId, before: MessageId | null, limit: number): Promise<Page> =>
     this.ask("history", { conversation, before, limit });
+  calls = (before: number | null, limit: number): Promise<CallPage> => this.ask("calls", { before, limit });
+  markCallsSeen = (): Promise<void> => this.ask("markCallsSeen", {});
   watchPresence = (accounts: AccountId[]): Promise<void> => this.ask("watchPresence", { accounts });
   dismiss = (notice: number): Promise<void> => this.ask("dismiss", { notice });
   devices = (account: AccountId | null): Promise<DeviceInfo[]> => this.ask("devices", { account });

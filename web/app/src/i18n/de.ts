@@ -67,6 +67,13 @@ export const de = {
     levelNo: "nein, läuft noch",
   },
   list: {
+    views: "Listen",
+    chats: "Chats",
+    calls: "Anrufe",
+    unreadChats_one: "{{count}} ungelesene Unterhaltung",
+    unreadChats_other: "{{count}} ungelesene Unterhaltungen",
+    missedCalls_one: "{{count}} verpasster Anruf",
+    missedCalls_other: "{{count}} verpasste Anrufe",
     title: "Unterhaltungen",
     search: "Suchen",
     searchLabel: "Personen und Gruppen suchen",
@@ -186,6 +193,14 @@ export const de = {
     ended: "Gespräch beendet",
     encrypted: "Ende-zu-Ende-verschlüsselt",
     lasted: "Dauer {{time}}",
+  },
+  calls: {
+    title: "Anrufe",
+    none: "Noch keine Anrufe",
+    noneHint: "Hier stehen Anrufe, die Sie führen und bekommen, auch die verpassten.",
+    callBack: "{{name}} zurückrufen",
+    videoBack: "{{name}} mit Video zurückrufen",
+    failed: "Die Anrufe konnten nicht geladen werden.",
   },
   devices: {
     choose: "Mikrofon, Kamera und Lautsprecher wählen",

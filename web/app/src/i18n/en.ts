@@ -69,6 +69,13 @@ export const en: Texts = {
     levelNo: "no, still catching up",
   },
   list: {
+    views: "Lists",
+    chats: "Chats",
+    calls: "Calls",
+    unreadChats_one: "{{count}} unread conversation",
+    unreadChats_other: "{{count}} unread conversations",
+    missedCalls_one: "{{count}} missed call",
+    missedCalls_other: "{{count}} missed calls",
     title: "Conversations",
     search: "Search",
     searchLabel: "Search people and groups",
@@ -188,6 +195,14 @@ export const en: Texts = {
     ended: "Call ended",
     encrypted: "End-to-end encrypted",
     lasted: "Lasted {{time}}",
+  },
+  calls: {
+    title: "Calls",
+    none: "No calls yet",
+    noneHint: "Calls that you make and get stand here, also the ones you missed.",
+    callBack: "Call {{name}} back",
+    videoBack: "Video call {{name}} back",
+    failed: "The calls could not be loaded.",
   },
   devices: {
     choose: "Choose microphone, camera and loudspeaker",

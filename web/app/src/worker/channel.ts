@@ -1,6 +1,6 @@
 // What passes between a tab, its worker, and the worker that has the engine.
 import type {
-  AccountId, CallId, Conversation, ConversationId, DeviceInfo, Message, MessageId, Page, Presence, View,
+  AccountId, CallId, CallPage, Conversation, ConversationId, DeviceInfo, Message, MessageId, Page, Presence, View,
 } from "../device/contract";
 
 /** What a tab may ask; `answer` types stand in `Answers`. */
@@ -20,6 +20,8 @@ export interface Asks {
   message: { conversation: ConversationId; message: MessageId };
   markRead: { conversation: ConversationId; seq: number };
   history: { conversation: ConversationId; before: MessageId | null; limit: number };
+  calls: { before: number | null; limit: number };
+  markCallsSeen: Record<string, never>;
   watchPresence: { accounts: AccountId[] };
   dismiss: { notice: number };
   devices: { account: AccountId | null };
@@ -42,6 +44,7 @@ export interface Answers {
   send: MessageId;
   message: Message | null;
   history: Page;
+  calls: CallPage;
   devices: DeviceInfo[];
   safetyNumber: string;
   startCall: { call: CallId; answerSdp: string | null };
@@ -92,7 +95,7 @@ export type Between =
 
 /** Asks that do no harm when a new leader hears them a second time. */
 export const REPEATABLE: ReadonlySet<AskName> = new Set<AskName>([
-  "openDirect", "send", "message", "markRead", "history", "watchPresence", "devices", "safetyNumber", "dismiss", "mediaEpoch",
+  "openDirect", "send", "message", "markRead", "history", "calls", "markCallsSeen", "watchPresence", "devices", "safetyNumber", "dismiss", "mediaEpoch",
 ]);
 
 export const CHANNEL = "wardline";

@@ -43,6 +43,7 @@ export class Leader {
   private counters: Record<string, number> = {};
   private readonly touched = new Set<ConversationId>();
   private accountsTouched = false;
+  private callsTouched = false;
   private over = false;
   private enrolling: { resolve(): void; reject(failed: Failed): void } | null = null;
   /** The tab that has the call's media. */
@@ -97,6 +98,11 @@ export class Leader {
     signOut: () => this.signOut(),
     history: ({ conversation, before, limit }) => this.database.history(conversation, before, limit),
     message: ({ conversation, message }) => this.database.one(conversation, message),
+    calls: ({ before, limit }) => this.database.calls(before, limit),
+    markCallsSeen: async () => {
+      await this.database.putCallsSeenMs(Date.now());
+      this.model.set({ missedCalls: 0 });
+    },
     discard: async ({ conversation, message }) => {
       await this.database.discard(conversation, message);
       await this.refresh(conversation);
@@ -158,6 +164,7 @@ export class Leader {
     this.model.set({ me: identity.account, device: identity.device, linkCode: null, ended: null });
     if (identity.enrolled) this.model.set({ phase: "open" });
     this.accountsTouched = true;
+    this.callsTouched = true;
     for (const { id } of saved.conversations) this.touched.add(id);
     await this.refreshTouched();
     this.connect();
@@ -306,6 +313,8 @@ export class Leader {
         Object.assign(this.counters, changes.counters);
         await this.database.apply(changes, this.counters);
         for (const { id } of changes.conversations) this.touched.add(id);
+        // Read in its conversation, a missed call is seen.
+        this.callsTouched ||= this.model.missedCalls > 0 && changes.conversations.length > 0;
         for (const id of changes.forgotten) this.model.forget(id);
         for (const { id, conversation } of changes.history) await this.message(conversation, id);
         break;
@@ -381,6 +390,7 @@ export class Leader {
     if (message === null) return;
     this.model.message(message);
     this.touched.add(conversation);
+    this.callsTouched ||= message.body.kind === "call";
     this.tell({ kind: "message", message });
   }
 
@@ -457,6 +467,19 @@ export class Leader {
     const ids = [...this.touched];
     this.touched.clear();
     for (const id of ids) await this.refresh(id);
+    if (this.callsTouched) {
+      this.callsTouched = false;
+      // Not waited for: after an update it may have to look through the whole history first.
+      this.countMissed().catch((error: unknown) => console.warn("missed calls:", error));
+    }
+  }
+
+  private async countMissed(): Promise<void> {
+    const readSeq = (id: ConversationId) => this.model.conversation(id)?.readSeq ?? 0;
+    const missedCalls = await this.database.missed(await this.database.callsSeenMs(), readSeq);
+    if (missedCalls === this.model.missedCalls) return;
+    this.model.set({ missedCalls });
+    this.show();
   }
 
   private async refresh(id: ConversationId): Promise<void> {

@@ -19,6 +19,7 @@ export const EMPTY: View = {
   conversations: [],
   notices: [],
   call: null,
+  missedCalls: 0,
   storagePersistent: null,
 };
 
@@ -45,6 +46,10 @@ export class Model {
 
   get phase(): View["phase"] {
     return this.view.phase;
+  }
+
+  get missedCalls(): number {
+    return this.view.missedCalls;
   }
 
   get call(): Call | null {
