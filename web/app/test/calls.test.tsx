@@ -1,7 +1,7 @@
 // Calls as people have them: with pictures, from the list of calls, over a line that breaks.
 import { act, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { App } from "../src/App";
 import { DeviceError } from "../src/device/contract";
 import { call, id, MemoryDevice, type Options } from "./fixture";
@@ -92,7 +92,38 @@ describe("the line of a call", () => {
   it("is said to be made anew while it is gone", async () => {
     const { device } = open(talking());
     act(() => device.hear({ line: "lost" }));
-    expect(await screen.findByText("Verbindet sich neu …")).toBeTruthy();
+    const said = await screen.findAllByText("Verbindet sich neu …");
+    expect(said.some((element) => element.getAttribute("role") === "status")).toBe(true);
+  });
+});
+
+describe("microphone, camera and loudspeaker", () => {
+  const devices = (...labels: string[]) =>
+    labels.map((label) => ({ kind: label.startsWith("Cam") ? "videoinput" : "audioinput", deviceId: label, label, groupId: "" }) as MediaDeviceInfo);
+  const plugged = (...labels: string[]) =>
+    vi.stubGlobal("navigator", Object.assign(Object.create(navigator) as Navigator, { mediaDevices: { enumerateDevices: async () => devices(...labels) } }));
+  afterEach(() => void vi.unstubAllGlobals());
+
+  it("are chosen in a call and remembered", async () => {
+    plugged("Headset", "Cam front", "Cam ward");
+    const { device, user } = open(talking());
+    await user.click(await screen.findByRole("button", { name: "Mikrofon, Kamera und Lautsprecher wählen" }));
+    await user.click(await screen.findByRole("menuitemradio", { name: "Cam ward" }));
+    expect(localStorage.getItem("wardline-camera")).toBe("Cam ward");
+    expect(commands(device, "rechooseDevices")).toHaveLength(1);
+  });
+
+  it("are chosen in the settings, and what is gone is the default", async () => {
+    localStorage.setItem("wardline-microphone", "Unplugged");
+    plugged("Headset", "Desk", "Cam front");
+    const { user } = open();
+    await user.click(screen.getByRole("button", { name: "Einstellungen" }));
+    const microphone = (await screen.findByLabelText("Mikrofon")) as HTMLSelectElement;
+    expect(microphone.selectedOptions[0]?.textContent).toBe("Standard des Systems");
+    await user.selectOptions(microphone, "Desk");
+    expect(localStorage.getItem("wardline-microphone")).toBe("Desk");
+    await user.selectOptions(microphone, "Standard des Systems");
+    expect(localStorage.getItem("wardline-microphone")).toBeNull();
   });
 });
 

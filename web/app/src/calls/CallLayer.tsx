@@ -103,7 +103,7 @@ function Bar({ call, name, live, command, makeLarge }: BarProps) {
           <Avatar id={call.peer} name={name} shape="person" size={34} />
           <span className={look.who}>
             <strong>{name}</strong>
-            <span role={call.state === "talking" ? undefined : "status"}>
+            <span role={call.state === "talking" && live?.line !== "lost" ? undefined : "status"}>
               <Status call={call} live={live} />
               {live?.muted && ` · ${t("call.muted")}`}
             </span>

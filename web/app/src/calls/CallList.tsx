@@ -89,7 +89,7 @@ interface RowProps {
 function CallRow({ message, callBack, busy }: RowProps) {
   const { t } = useTranslation();
   const { language } = useLanguage();
-  const { place, openConversation } = useNavigation();
+  const { openConversation } = useNavigation();
   const me = useView((view) => view.me);
   const accounts = useView((view) => view.accounts);
   const inCall = useView((view) => view.call !== null && view.call.state !== "ended");
@@ -101,20 +101,24 @@ function CallRow({ message, callBack, busy }: RowProps) {
   const name = peer ? nameOf(accounts, peer) : "";
   const missed = !own && !body.answered;
   const video = body.video === true;
-  const current = place.main?.kind === "conversation" && place.main.conversation === message.conversation;
   const label = t(video ? "calls.videoBack" : "calls.callBack", { name });
   return (
     <div className={look.row}>
-      <UnstyledButton className={listLook.row} data-row data-current={current || undefined} aria-current={current ? "page" : undefined} onClick={() => openConversation(message.conversation)}>
+      <UnstyledButton className={listLook.row} data-row onClick={() => openConversation(message.conversation)}>
         <Avatar id={peer ?? message.conversation} name={name} shape="person" />
         <span className={listLook.lines}>
-          <span className={listLook.title} data-missed={missed || undefined}>
-            {name}
+          <span className={listLook.line}>
+            <span className={listLook.title} data-missed={missed || undefined}>
+              {name}
+            </span>
+            <time className={listLook.time} dateTime={new Date(body.startedAtMs).toISOString()}>
+              {clock(body.startedAtMs, language)}
+            </time>
           </span>
           <span className={look.what} data-missed={missed || undefined}>
             <Icon name={own ? "arrowOut" : missed ? "callIn" : "arrowIn"} size={15} />
             <span>
-              {t(`call.${callWord(own, body)}`)} · <time dateTime={new Date(body.startedAtMs).toISOString()}>{clock(body.startedAtMs, language)}</time>
+              {t(`call.${callWord(own, body)}`)}
               {body.answered && ` · ${duration(body.talkedMs)}`}
             </span>
           </span>

@@ -26,12 +26,13 @@ export function CallStage({ call, name, live, command, makeSmall }: Props) {
   return (
     <Modal.Root opened onClose={makeSmall} fullScreen closeOnClickOutside={false} lockScroll={false} zIndex={440} transitionProps={{ duration: 0 }}>
       <Modal.Content aria-label={t("call.with", { name })} radius={0}>
-        <div className={look.stage} data-stage>
+        {/* The focus is in the call and on nothing that a key pressed too early would set off. */}
+        <div className={look.stage} tabIndex={-1} data-autofocus>
           <Peer call={call} name={name} live={live} />
           <header className={look.top}>
             <div className={look.who}>
               <strong>{name}</strong>
-              <span role={call.state === "talking" ? undefined : "status"}>
+              <span role={call.state === "talking" && live.line !== "lost" ? undefined : "status"}>
                 <Status call={call} live={live} />
                 {live.muted && ` · ${t("call.muted")}`}
               </span>
@@ -62,6 +63,11 @@ function Peer({ call, name, live }: { call: Call; name: string; live: LiveMedia 
     return (
       <div className={look.peerPicture} data-dim={dim || undefined}>
         <Picture stream={live.peer} label={t("call.pictureOf", { name })} />
+        {dim && (
+          <p className={look.lost} aria-hidden="true">
+            <Icon name="cloudOff" size={20} /> {t(live.line === "lost" ? "call.reconnecting" : "call.peerLost")}
+          </p>
+        )}
       </div>
     );
   }

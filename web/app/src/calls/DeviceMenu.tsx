@@ -1,16 +1,18 @@
 // Which microphone, camera and loudspeaker, in the middle of a call.
 import { ActionIcon, Menu } from "@mantine/core";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Icon } from "../look/Icon";
-import type { MediaDeviceUse } from "../media/devices";
+import { MEDIA_DEVICE_USES, type MediaDeviceUse } from "../media/devices";
 import { ABOVE_STAGE } from "./Controls";
-import { useDevices } from "./useDevices";
+import { type Devices, useDevices } from "./useDevices";
 import look from "./calls.module.css";
 
 export function DeviceMenu({ size }: { size: number }) {
   const { t } = useTranslation();
   const [opened, setOpened] = useState(false);
+  const uses = { microphone: useDevices("microphone", opened), camera: useDevices("camera", opened), loudspeaker: useDevices("loudspeaker", opened) };
+  const none = Object.values(uses).every(({ list }) => list.length === 0);
   return (
     <Menu opened={opened} onChange={setOpened} position="top" width={300} zIndex={ABOVE_STAGE}>
       <Menu.Target>
@@ -19,34 +21,46 @@ export function DeviceMenu({ size }: { size: number }) {
         </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown mah="70vh" style={{ overflow: "auto" }}>
-        <Choices use="microphone" shown={opened} />
-        <Choices use="camera" shown={opened} />
-        <Choices use="loudspeaker" shown={opened} />
+        {MEDIA_DEVICE_USES.map((use) => (
+          <Choices key={use} use={use} devices={uses[use]} />
+        ))}
+        {none && (
+          <Menu.Item disabled className={look.nothing}>
+            {t("devices.none")}
+          </Menu.Item>
+        )}
       </Menu.Dropdown>
     </Menu>
   );
 }
 
-function Choices({ use, shown }: { use: MediaDeviceUse; shown: boolean }) {
+/** Stands for the default: a device's id is a long hash. */
+const DEFAULT = "default";
+
+function Choices({ use, devices: { list, current, take } }: { use: MediaDeviceUse; devices: Devices }) {
   const { t } = useTranslation();
-  const { list, current, take } = useDevices(use, shown);
   if (list.length === 0) return null;
-  const item = (deviceId: string | null, label: string) => (
-    <Menu.Item
-      key={deviceId ?? ""}
-      role="menuitemradio"
-      aria-checked={deviceId === current}
-      leftSection={<span className={look.chosen}>{deviceId === current && <Icon name="check" size={16} />}</span>}
-      onClick={() => void take(deviceId).catch(() => undefined)} // what cannot be taken is said on the stage
-    >
-      {label}
-    </Menu.Item>
-  );
+  // What cannot be taken is said on the stage.
+  const change = (value: string) => void take(value === DEFAULT ? null : value).catch(() => undefined);
   return (
     <>
       <Menu.Label>{t(`devices.${use}`)}</Menu.Label>
-      {item(null, t("devices.default"))}
-      {list.map((device, at) => item(device.deviceId, device.label || `${t(`devices.${use}`)} ${at + 1}`))}
+      <Menu.RadioGroup aria-label={t(`devices.${use}`)} value={current ?? DEFAULT} onChange={change}>
+        <Item value={DEFAULT}>{t("devices.default")}</Item>
+        {list.map(({ deviceId, label }, at) => (
+          <Item key={deviceId} value={deviceId}>
+            {label || `${t(`devices.${use}`)} ${at + 1}`}
+          </Item>
+        ))}
+      </Menu.RadioGroup>
     </>
+  );
+}
+
+function Item({ value, children }: { value: string; children: ReactNode }) {
+  return (
+    <Menu.RadioItem value={value} checkIcon={<Icon name="check" size={16} />}>
+      {children}
+    </Menu.RadioItem>
   );
 }

@@ -33,8 +33,11 @@ export function IncomingCall({ call, name, command }: { call: Call; name: string
       <Modal.Content aria-label={t(call.video ? "call.incomingVideoFrom" : "call.incomingFrom", { name })} radius={phone ? 0 : "lg"}>
       <div className={look.incoming} data-phone={phone || undefined}>
         <p className={look.kind}>
-          <Icon name="lock" size={14} />
-          {call.video ? t("call.incomingVideo") : t("call.incoming")} · {t("call.encrypted")}
+          <span>{call.video ? t("call.incomingVideo") : t("call.incoming")}</span>
+          <span>
+            <Icon name="lock" size={14} />
+            {t("call.encrypted")}
+          </span>
         </p>
         <div className={look.ringing}>
           <Avatar id={call.peer} name={name} shape="person" size={104} />

@@ -209,6 +209,7 @@ export const de = {
     camera: "Kamera",
     loudspeaker: "Lautsprecher",
     default: "Standard des Systems",
+    none: "Der Browser nennt keine Geräte",
     locked: "Namen erscheinen, sobald der Browser Mikrofon und Kamera benutzen darf.",
     allow: "Erlauben",
   },

@@ -211,6 +211,7 @@ export const en: Texts = {
     camera: "Camera",
     loudspeaker: "Loudspeaker",
     default: "Default of the system",
+    none: "The browser names no devices",
     locked: "Names are shown once the browser may use microphone and camera.",
     allow: "Allow",
   },

@@ -1,6 +1,7 @@
 // Which microphone, camera and loudspeaker: what there is, what was chosen, and the default where the chosen one is gone.
 
-export type MediaDeviceUse = "microphone" | "camera" | "loudspeaker";
+export const MEDIA_DEVICE_USES = ["microphone", "camera", "loudspeaker"] as const;
+export type MediaDeviceUse = (typeof MEDIA_DEVICE_USES)[number];
 
 const KINDS: Record<MediaDeviceUse, MediaDeviceKind> = { microphone: "audioinput", camera: "videoinput", loudspeaker: "audiooutput" };
 

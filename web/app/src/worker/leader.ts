@@ -18,6 +18,9 @@ const ENROL_WAIT_MS = 20_000;
 /** A new device that shows its code is waited for this long, as by the node. */
 const LINK_WAIT_MS = 300_000;
 
+/** News that may come of a call before the answer that names it: it rings, is accepted, is over. */
+const EARLY_MAX = 8;
+
 type Told = Extract<ToTab, { kind: "patch" | "message" | "media-epoch" }>;
 
 interface Waiting {
@@ -46,6 +49,8 @@ export class Leader {
   private callsTouched = false;
   private over = false;
   private enrolling: { resolve(): void; reject(failed: Failed): void } | null = null;
+  /** News of a call that is being started, whose id is not known here yet. */
+  private early: Extract<ShownEvent, { kind: "call-state" }>[] | null = null;
   /** The tab that has the call's media. */
   private callTab: string | null = null;
 
@@ -421,6 +426,10 @@ export class Leader {
         }
         break;
       case "call-state":
+        if (this.early !== null && event.call !== this.model.call?.id) {
+          if (this.early.length < EARLY_MAX) this.early.push(event);
+          break;
+        }
         this.model.callState(event.call, event.state, event.end, event.talkedMs);
         if (event.state === "ended") this.callTab = null;
         break;
@@ -437,12 +446,18 @@ export class Leader {
   }
 
   private async startCall({ conversation, offerSdp, video }: Asks["startCall"], tab: string): Promise<unknown> {
-    const reply = await this.engine({ kind: "startCall", conversation, offerSdp, video });
-    if (reply.kind !== "call") throw { code: "engine", message: "no call came to be" } satisfies Failed;
-    const peer = this.model.conversation(conversation)?.accounts.find((account) => account !== this.model.whole().view?.me);
-    this.model.startCall({ id: reply.call, conversation, peer: peer ?? "", direction: "outgoing", state: "starting", video });
-    this.watchTab(tab, reply.call);
-    return reply;
+    const early = (this.early = [] as NonNullable<Leader["early"]>);
+    try {
+      const reply = await this.engine({ kind: "startCall", conversation, offerSdp, video });
+      if (reply.kind !== "call") throw { code: "engine", message: "no call came to be" } satisfies Failed;
+      const peer = this.model.conversation(conversation)?.accounts.find((account) => account !== this.model.whole().view?.me);
+      this.model.startCall({ id: reply.call, conversation, peer: peer ?? "", direction: "outgoing", state: "starting", video });
+      this.watchTab(tab, reply.call);
+      for (const event of early.filter(({ call }) => call === reply.call)) await this.event(event);
+      return reply;
+    } finally {
+      this.early = null;
+    }
   }
 
   /** A tab that is closed in mid-call hangs up. */

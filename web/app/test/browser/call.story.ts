@@ -76,6 +76,22 @@ test("with a wrong media key nothing is heard", async () => {
   await anna.page.getByRole("button", { name: "Hang up" }).click();
 });
 
+test("a line that breaks is said to be broken, and heals", async () => {
+  await boris.page.reload(); // with the right key again
+  await boris.open("Dr. Anna Meier");
+  await anna.page.getByRole("button", { name: /^Call / }).first().click();
+  await boris.page.getByRole("button", { name: "Accept" }).click();
+  await Promise.all([anna, boris].map(({ page }) => page.getByRole("timer").waitFor()));
+  // In a word, once there is something to say.
+  await anna.page.getByRole("button", { name: /^Connection (good|weak|poor)/ }).waitFor();
+  const healed = hospital.still(9_000);
+  await anna.page.getByText("Reconnecting").first().waitFor({ timeout: 9_000 });
+  await healed;
+  await Promise.all([anna, boris].map(({ page }) => page.getByRole("timer").waitFor()));
+  await expect.poll(async () => Math.abs((await anna.heard()).hz - 660), { timeout: 15_000 }).toBeLessThan(TOLERANCE_HZ);
+  await anna.page.getByRole("button", { name: "Hang up" }).click();
+});
+
 test("a tab that is closed or loaded anew in mid-call hangs up", async () => {
   const talk = async (page: typeof anna.page) => {
     await page.getByRole("button", { name: /^Call / }).first().click();
@@ -85,8 +101,6 @@ test("a tab that is closed or loaded anew in mid-call hangs up", async () => {
   // Well below the 30 s for which the node holds a call whose line is gone.
   const hungUp = () => boris.page.getByText("Hung up").first().waitFor({ timeout: 8_000 });
   const over = () => boris.page.getByRole("button", { name: "Close", exact: true }).first().click();
-  await boris.page.reload();
-  await boris.open("Dr. Anna Meier");
   await anna.open("Boris Weber");
   await talk(anna.page);
   await anna.page.reload();

@@ -69,6 +69,14 @@ export class Hospital {
     return context;
   }
 
+  /** The node is there and does nothing for so long, as one behind a broken line. */
+  async still(ms: number): Promise<void> {
+    const [node] = this.children;
+    node?.kill("SIGSTOP");
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    node?.kill("SIGCONT");
+  }
+
   /** Opens the page with this person's link and signs in. */
   async signIn(context: BrowserContext, handle: string): Promise<Page> {
     const page = context.pages()[0] ?? (await context.newPage());

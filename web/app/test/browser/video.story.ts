@@ -33,6 +33,17 @@ function expectMoving({ width, height, brightness, moving }: Seen): void {
   expect(moving).toBeGreaterThan(0.001);
 }
 
+/** What has left of the own picture. */
+function sent(person: Person): Promise<{ frames: number; keyFrames: number }> {
+  return person.page.evaluate(async () => {
+    const connection = (window as unknown as { connections: RTCPeerConnection[] }).connections.at(-1);
+    const all = [...((await connection?.getStats()) ?? new Map<string, unknown>()).values()] as Record<string, unknown>[];
+    const own = all.filter(({ type, kind }) => type === "outbound-rtp" && kind === "video");
+    const sum = (name: string) => own.reduce((before, part) => before + Number(part[name] ?? 0), 0);
+    return { frames: sum("framesSent"), keyFrames: sum("keyFramesEncoded") };
+  });
+}
+
 const pictureOf = (person: Person) => person.page.getByLabel(/^Picture of/).first();
 
 async function talk(): Promise<void> {
@@ -45,12 +56,7 @@ test("nothing is seen before the call is accepted; then each sees the other move
   await anna.page.getByLabel("Your own picture").waitFor();
   await anna.page.getByText("Ringing").waitFor();
   await hospital.photograph("video-ringing");
-  const sent = await anna.page.evaluate(async () => {
-    const connection = (window as unknown as { connections: RTCPeerConnection[] }).connections.at(-1);
-    const report = [...((await connection?.getStats()) ?? new Map()).values()] as { type: string; kind?: string; framesSent?: number }[];
-    return report.filter(({ type, kind }) => type === "outbound-rtp" && kind === "video").map(({ framesSent }) => framesSent ?? 0);
-  });
-  expect(sent.every((frames) => frames === 0)).toBe(true);
+  expect((await sent(anna)).frames).toBe(0);
   await boris.page.getByRole("button", { name: "Accept" }).click();
   await Promise.all([anna, boris].map((person) => pictureOf(person).waitFor()));
   await expect.poll(async () => (await anna.seen()).width, { timeout: 10_000 }).toBeGreaterThan(0);
@@ -63,6 +69,21 @@ test("nothing is seen before the call is accepted; then each sees the other move
   expect(Math.abs(annaHears.hz - 660)).toBeLessThan(5);
   expect(Math.abs(borisHears.hz - 440)).toBeLessThan(5);
   await hospital.photograph("video-talking");
+  const { frames, keyFrames } = await sent(anna);
+  expect(frames).toBeGreaterThan(20);
+  // More would mean that somebody on the way misreads what is sealed, and asks for them again and again.
+  expect(keyFrames).toBeLessThanOrEqual(4);
+});
+
+test("another microphone and the other side's camera are taken in mid-call", async () => {
+  await anna.page.getByRole("button", { name: "Choose microphone, camera and loudspeaker" }).click();
+  await hospital.photograph("video-devices");
+  await anna.page.getByRole("menuitemradio", { name: /Fake Audio Input 2/ }).click();
+  expect(await anna.page.evaluate(() => localStorage.getItem("wardline-microphone"))).toMatch(/[0-9a-f]{64}/);
+  await boris.page.getByRole("button", { name: "Switch between front and back camera" }).click();
+  await boris.page.getByLabel("Your own picture").waitFor();
+  await expect.poll(async () => (await anna.seen()).moving, { timeout: 10_000 }).toBeGreaterThan(0.001);
+  expect(Math.abs((await boris.heard()).hz - 440)).toBeLessThan(5);
 });
 
 test("a camera that goes off is said to be off, and comes back without anything negotiated", async () => {

@@ -56,7 +56,7 @@ const SCENES: Record<string, Scene> = {
   signin: { options: { phase: "signed-out" } },
   linking: { options: { phase: "linking" } },
   ended: { options: { phase: "ended" } },
-  list: {},
+  list: { options: { missedCalls: 1 } },
   direct: { place: conversation("carla") },
   failed: { place: conversation("boris") },
   group: { place: conversation("station1") },
