@@ -97,7 +97,7 @@ impl LiveCall {
         sound: Sound,
     ) -> Result<Self, CallError> {
         let (media, offer_sdp) = MediaSession::offer(local(client).await?).await?;
-        let (id, answer) = match ask(client, Command::StartCall { conversation, offer_sdp }).await? {
+        let (id, answer) = match ask(client, Command::StartCall { conversation, offer_sdp, video: false }).await? {
             Reply::Call { call, answer_sdp } => (call, answer_sdp),
             _ => return Err(CallError::NoAnswer),
         };

@@ -6,7 +6,8 @@ mod uploads;
 use prost::Message as _;
 use std::collections::VecDeque;
 use wardline_client::core::{
-    Changes, Command, Core, Event, Failure, Identity, Input, Misbehaviour, Output, Reply, Saved, Token, UploadOrder,
+    Body as MessageBody, Changes, Command, Core, Event, Failure, Identity, Input, Message, Misbehaviour, Output, Reply,
+    Saved, Token, UploadOrder,
 };
 use wardline_directory::NodeRecord;
 use wardline_directory::certificate;
@@ -260,7 +261,7 @@ fn a_refusal_that_may_pass_is_tried_again_and_a_final_one_is_told() {
 fn a_context_id_is_durable_before_it_is_given_out() {
     let mut alice = Alice::ready();
     let id = alice.direct();
-    let start = Command::StartCall { conversation: id, offer_sdp: "offer".into() };
+    let start = Command::StartCall { conversation: id, offer_sdp: "offer".into(), video: true };
     alice.input(Input::Command(start, Token(2)));
     let request = alice.take(|body| matches!(body, Body::StartCall(_)));
     alice.answer(request, response::Result::MediaAnswer(wire::MediaAnswer { answer_sdp: "answer".into() }));
@@ -281,7 +282,21 @@ fn a_context_id_is_durable_before_it_is_given_out() {
     };
     alice.push(server_frame::Body::CallState(ended));
     assert!(alice.sent.iter().any(|(_, body)| matches!(body, Body::SendMessage(_))));
+    let video = |message: &Message| matches!(message.body, MessageBody::Call { video: true, .. });
+    assert!(alice.saved.history.iter().any(video), "as the kind of call that was placed");
     assert!(alice.core.calls().is_empty());
+}
+
+#[test]
+fn a_call_of_an_earlier_start_of_the_program_is_hung_up() {
+    use wire::call_state::State;
+    for (state, hangs_up) in [(State::Accepted, true), (State::Ringing, true), (State::PeerLost, false), (State::Ended, false)]
+    {
+        let mut alice = Alice::ready();
+        let told = wire::CallState { call_id: vec![9; 16].into(), state: state.into(), ..Default::default() };
+        alice.push(server_frame::Body::CallState(told));
+        assert_eq!(alice.sent.iter().any(|(_, body)| matches!(body, Body::HangUp(_))), hangs_up, "{state:?}");
+    }
 }
 
 // ---- a node that is not honest ----

@@ -10,8 +10,12 @@ use world::{Phone, World};
 const CALL: CallId = CallId::from_bytes([77; 16]);
 
 fn start(world: &mut World, caller: &Phone, id: ConversationId) -> Result<(), Code> {
-    let request =
-        wire::StartCall { call_id: CALL.to_bytes(), conversation_id: id.to_bytes(), offer_sdp: "offer".into() };
+    start_with(world, caller, id, false)
+}
+
+fn start_with(world: &mut World, caller: &Phone, id: ConversationId, video: bool) -> Result<(), Code> {
+    let (call_id, conversation_id) = (CALL.to_bytes(), id.to_bytes());
+    let request = wire::StartCall { call_id, conversation_id, offer_sdp: "offer".into(), video };
     world.ask(caller.session, Ask::StartCall(request)).map(|_| ()).map_err(|error| error.code)
 }
 
@@ -68,6 +72,19 @@ fn nobody_online_is_said_at_once() {
 }
 
 #[test]
+fn a_video_call_rings_as_one() {
+    for video in [false, true] {
+        let (mut world, anna, boris, id) = two();
+        start_with(&mut world, &anna, id, video).unwrap();
+        let rings = world.pushes(boris.session).into_iter().find_map(|push| match push {
+            Push::IncomingCall(call) => Some(call.video),
+            _ => None,
+        });
+        assert_eq!(rings, Some(video));
+    }
+}
+
+#[test]
 fn a_busy_account_is_not_rung() {
     let (mut world, anna, boris, id) = two();
     let mut carla = world.person("carla");
@@ -79,6 +96,7 @@ fn a_busy_account_is_not_rung() {
         call_id: CallId::from_bytes([78; 16]).to_bytes(),
         conversation_id: other.to_bytes(),
         offer_sdp: "offer".into(),
+        video: false,
     };
     world.pushes(carla.session);
     world.ask(carla.session, Ask::StartCall(request)).unwrap();

@@ -14,7 +14,7 @@ fn reply(owner: &mut Owner, device: usize, command: Command) -> Result<Reply, St
 
 /// Alice calls; it rings at Bob's.
 fn ring(owner: &mut Owner, conversation: ConversationId) -> CallId {
-    let start = Command::StartCall { conversation, offer_sdp: "offer".into() };
+    let start = Command::StartCall { conversation, offer_sdp: "offer".into(), video: false };
     let Ok(Reply::Call { call, answer_sdp: Some(_) }) = reply(owner, ALICE, start) else { panic!("no call") };
     assert!(rings(owner, BOB, call));
     call
@@ -53,6 +53,7 @@ fn invite(owner: &Owner, call: CallId, conversation: ConversationId) -> Push {
         caller_account_id: owner.account(ALICE).to_bytes(),
         caller_device_id: owner.world.devices[ALICE].id.to_bytes(),
         started_at_ms: owner.world.now_ms,
+        video: false,
     })
 }
 

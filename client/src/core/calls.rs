@@ -22,10 +22,11 @@ pub(super) struct Call {
     own: bool,
     answered: bool,
     started_at_ms: u64,
+    video: bool,
 }
 
 impl Core {
-    pub(super) fn start_call(&mut self, conversation: ConversationId, offer_sdp: String, token: Token) {
+    pub(super) fn start_call(&mut self, conversation: ConversationId, offer_sdp: String, video: bool, token: Token) {
         let direct = self.conversations.get(&conversation).is_some_and(|known| {
             known.record.kind == ConversationKind::Direct && known.record.state == Membership::Joined
         });
@@ -37,8 +38,9 @@ impl Core {
         }
         let call = self.ids.call();
         let started_at_ms = self.now_ms;
-        self.calls.insert(call, Call { conversation, own: true, answered: false, started_at_ms });
-        let start = wire::StartCall { call_id: call.to_bytes(), conversation_id: conversation.to_bytes(), offer_sdp };
+        self.calls.insert(call, Call { conversation, own: true, answered: false, started_at_ms, video });
+        let start =
+            wire::StartCall { call_id: call.to_bytes(), conversation_id: conversation.to_bytes(), offer_sdp, video };
         self.send(Frame::StartCall(start), Request::StartCall(call, token));
     }
 
@@ -155,14 +157,14 @@ impl Core {
         {
             return;
         }
-        let started_at_ms = incoming.started_at_ms;
-        self.calls.insert(call, Call { conversation, own: false, answered: false, started_at_ms });
-        self.event(Event::IncomingCall { call, conversation, caller, device });
+        let (started_at_ms, video) = (incoming.started_at_ms, incoming.video);
+        self.calls.insert(call, Call { conversation, own: false, answered: false, started_at_ms, video });
+        self.event(Event::IncomingCall { call, conversation, caller, device, video });
     }
 
     pub(super) fn call_state(&mut self, told: &wire::CallState) {
         let Ok(call) = CallId::parse(&told.call_id) else { return };
-        let Some(known) = self.calls.get_mut(&call) else { return };
+        let Some(known) = self.calls.get_mut(&call) else { return self.forgotten_call(call, told.state()) };
         let answering_device = DeviceId::parse(&told.answering_device_id).ok();
         match told.state() {
             State::Ended => self.call_over(call, told.reason(), answering_device, told.talked_ms),
@@ -174,11 +176,20 @@ impl Core {
         }
     }
 
+    /// The node holds a call for this device that a program before this one was in, or whose start got no answer. It cannot go on here, since
+    /// its receivers are gone: the other side hears that now, and not when the node's patience ends.
+    fn forgotten_call(&mut self, call: CallId, state: State) {
+        if matches!(state, State::Ringing | State::Accepted) {
+            self.send(Frame::HangUp(wire::HangUp { call_id: call.to_bytes() }), Request::Unanswered);
+        }
+    }
+
     fn call_over(&mut self, id: CallId, reason: EndReason, answering_device: Option<DeviceId>, talked_ms: u64) {
         let Some(call) = self.calls.remove(&id) else { return };
         self.spend_call(call.conversation, &id);
         if call.own {
-            let record = Body::Call { call: id, started_at_ms: call.started_at_ms, talked_ms, answered: call.answered };
+            let Call { started_at_ms, answered, video, .. } = call;
+            let record = Body::Call { call: id, started_at_ms, talked_ms, answered, video };
             if let Err(error) = self.send_body(call.conversation, record) {
                 tracing::warn!(call = %id, %error, "the call's record was not written");
             }

@@ -49,7 +49,9 @@ impl Core {
             Command::Devices { accounts } => self.fetch_devices(accounts, token),
             Command::RevokeDevice { device } => self.revoke_device(device, token),
             Command::ApproveLink { code } => self.approve_link(&code, token),
-            Command::StartCall { conversation, offer_sdp } => self.start_call(conversation, offer_sdp, token),
+            Command::StartCall { conversation, offer_sdp, video } => {
+                self.start_call(conversation, offer_sdp, video, token);
+            }
             Command::ConnectMedia { call, offer_sdp } => self.connect_media(call, offer_sdp, token),
             Command::ReportRinging { call } => self.report_ringing(call, token),
             Command::AcceptCall { call } => self.accept_call(call, token),

@@ -132,6 +132,8 @@ pub enum Command {
         conversation: ConversationId,
         /// The own media's SDP offer.
         offer_sdp: String,
+        /// Placed as a video call: it rings as one, and the record says so.
+        video: bool,
     },
     /// Connects the own media to a call: while it rings here, and again after a lost connection. Gives [`Reply::Media`].
     ConnectMedia {

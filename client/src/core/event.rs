@@ -97,6 +97,8 @@ pub enum Event {
         caller: AccountId,
         /// From which device.
         device: DeviceId,
+        /// Placed as a video call.
+        video: bool,
     },
     /// A call changed its state.
     CallState {
@@ -179,6 +181,8 @@ pub enum Body {
         talked_ms: u64,
         /// Whether it was answered.
         answered: bool,
+        /// Whether it was placed as a video call.
+        video: bool,
     },
 }
 
@@ -289,6 +293,7 @@ impl Body {
                 started_at_ms: record.started_at_ms,
                 talked_ms: record.talked_ms,
                 answered: record.answered,
+                video: record.video,
             },
         })
     }
@@ -300,12 +305,15 @@ impl Body {
             Self::File(file) => wire::content::Body::File(file.to_wire()),
             Self::Location(location) => wire::content::Body::Location(location.to_wire()),
             Self::Title(title) => wire::content::Body::Profile(wire::Profile { title: title.clone() }),
-            Self::Call { call, started_at_ms, talked_ms, answered } => wire::content::Body::Call(wire::CallRecord {
-                call_id: call.to_bytes(),
-                started_at_ms: *started_at_ms,
-                talked_ms: *talked_ms,
-                answered: *answered,
-            }),
+            Self::Call { call, started_at_ms, talked_ms, answered, video } => {
+                wire::content::Body::Call(wire::CallRecord {
+                    call_id: call.to_bytes(),
+                    started_at_ms: *started_at_ms,
+                    talked_ms: *talked_ms,
+                    answered: *answered,
+                    video: *video,
+                })
+            }
         }
     }
 }

@@ -102,12 +102,12 @@ pub(super) async fn answer(mut device: Device, incoming: Incoming) -> Result<(),
     let mut left = incoming.count;
     while left != Some(0) {
         match device.next().await? {
-            Event::IncomingCall { call, conversation, caller, .. } => {
+            Event::IncomingCall { call, conversation, caller, video, .. } => {
                 let outcome = if incoming.decline {
-                    tell_incoming(&device, call, caller).await?;
+                    tell_incoming(&device, call, caller, video).await?;
                     device.command(Command::DeclineCall { call }).await.map(drop)
                 } else {
-                    take(&mut device, call, conversation, caller, &incoming.sound).await
+                    take(&mut device, (call, video), conversation, caller, &incoming.sound).await
                 };
                 match outcome {
                     // The caller gave up, or another device was faster: wait for the next.
@@ -126,14 +126,14 @@ pub(super) async fn answer(mut device: Device, incoming: Incoming) -> Result<(),
 /// Rings, connects the media while it rings, accepts, talks.
 async fn take(
     device: &mut Device,
-    id: CallId,
+    (id, video): (CallId, bool),
     conversation: ConversationId,
     caller: AccountId,
     sound: &SoundFiles,
 ) -> Result<(), ProgramError> {
     let asked = Instant::now();
     let ringing = LiveCall::ring(&device.client, id, conversation, caller, sound.open()?);
-    let (call, told) = tokio::join!(ringing, tell_incoming(device, id, caller));
+    let (call, told) = tokio::join!(ringing, tell_incoming(device, id, caller, video));
     told?;
     let mut call = call?;
     let connect_ms = millis(asked.elapsed());
@@ -192,10 +192,13 @@ async fn live(
     }
 }
 
-async fn tell_incoming(device: &Device, call: CallId, caller: AccountId) -> Result<(), ProgramError> {
+/// A video call is answered here as well, with voice only.
+async fn tell_incoming(device: &Device, call: CallId, caller: AccountId, video: bool) -> Result<(), ProgramError> {
     let from = device.handle(caller).await?;
-    let fields = [("call", call.to_string().into()), ("from", from.clone().into())];
-    device.say.event("incoming_call", &fields, &format!("{from} calls."))
+    let fields = [("call", call.to_string().into()), ("from", from.clone().into()), ("video", video.into())];
+    let words =
+        if video { format!("{from} calls with video; this program has voice only.") } else { format!("{from} calls.") };
+    device.say.event("incoming_call", &fields, &words)
 }
 
 fn tell_ringing(device: &Device, asked: Instant) -> Result<(), ProgramError> {

@@ -11,6 +11,8 @@ pub(crate) struct Call {
     pub(crate) caller: Side,
     pub(crate) callee_account: AccountId,
     pub(crate) started_ms: u64,
+    /// Placed as a video call: for ringing only. The media plane knows by itself what is sent.
+    pub(crate) video: bool,
     state: State,
 }
 
@@ -99,6 +101,7 @@ impl Call {
         callee_account: AccountId,
         callee_devices: BTreeSet<DeviceId>,
         now_ms: u64,
+        video: bool,
     ) -> (Self, Vec<Effect>) {
         let effects = callee_devices.iter().map(|id| tell(*id, News::Incoming)).collect();
         let call = Call {
@@ -107,6 +110,7 @@ impl Call {
             caller: Side::new(caller.0, caller.1),
             callee_account,
             started_ms: now_ms,
+            video,
             state: State::Ringing { told: callee_devices, rings: false },
         };
         (call, effects)

@@ -15,6 +15,7 @@ fn ringing() -> Call {
         BORIS,
         BTreeSet::from([PHONE, DESK]),
         1_000,
+        false,
     );
     assert_eq!(effects, [tell(PHONE, News::Incoming), tell(DESK, News::Incoming)]);
     call

@@ -57,6 +57,7 @@ impl Plane {
             callee,
             if busy || unreachable { Default::default() } else { online },
             self.now_ms,
+            request.video,
         );
         self.calls.calls.insert(call_id, call);
         if busy || unreachable {
@@ -217,6 +218,7 @@ impl Plane {
                 caller_account_id: call.caller.account_id.to_bytes(),
                 caller_device_id: call.caller.device_id.to_bytes(),
                 started_at_ms: call.started_ms,
+                video: call.video,
             }),
             news => server_frame::Body::CallState(call_state(call_id, news)),
         };

@@ -1,5 +1,6 @@
 // A device in memory, for tests and photographs: the demo hospital on an ordinary day. It is not part of the product.
-import { DeviceError, type Account, type Call, type Body, type Conversation, type Device, type DeviceInfo, type FileAbout, type Message, type Notice, type Page, type Place, type Transfer, type View } from "../src/device/contract";
+import { DeviceError, type Account, type Call, type CallPage, type Body, type Conversation, type Device, type DeviceInfo, type FileAbout, type Message, type Notice, type Page, type Place, type Transfer, type View } from "../src/device/contract";
+import { SILENT, type LiveMedia } from "../src/media/live";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -35,6 +36,8 @@ export interface Options {
   /** How many messages the conversation `Station 1` has beside those written out. */
   many?: number;
   call?: Call | null;
+  live?: Partial<LiveMedia>;
+  missedCalls?: number;
   notices?: Notice[];
   connection?: Partial<View["connection"]>;
 }
@@ -45,7 +48,7 @@ interface Line {
   ago: number;
   text?: string;
   title?: string;
-  call?: { talkedMs: number; answered: boolean };
+  call?: { talkedMs: number; answered: boolean; video?: boolean };
   state?: Message["state"];
   error?: string;
 }
@@ -59,6 +62,7 @@ export class MemoryDevice implements Device {
   /** Contents that are on this device. */
   readonly files = new Map<string, Blob>();
   private readonly fetching = new Map<string, (error: DeviceError) => void>();
+  private heard: LiveMedia | null = null;
   /** What was asked, in order: tests look at it. */
   readonly asked: { command: string; with: unknown[] }[] = [];
   /** The next command of this name fails so. */
@@ -86,8 +90,10 @@ export class MemoryDevice implements Device {
       notices: options.notices ?? [],
       call: options.call ?? null,
       transfers: {},
+      missedCalls: options.missedCalls ?? 0,
       storagePersistent: true,
     };
+    if (options.call?.here) this.heard = { ...SILENT, ...options.live };
     this.furnish(now);
   }
 
@@ -119,7 +125,7 @@ export class MemoryDevice implements Device {
     this.direct("carla", carla, now, [
       { from: "carla", ago: 1450, text: "Hast du kurz Zeit für eine zweite Meinung? Zimmer 207." },
       { from: "anna", ago: 1448, text: "Ja, ich rufe an." },
-      { from: "anna", ago: 1447, call: { talkedMs: 187_000, answered: true } },
+      { from: "anna", ago: 1447, call: { talkedMs: 187_000, answered: true, video: true } },
       { from: "carla", ago: 1440, text: "Danke dir, sehr hilfreich." },
       { from: "carla", ago: 42, call: { talkedMs: 0, answered: false } },
       { from: "carla", ago: 41, text: "Hab dich nicht erreicht – Labor von 207 ist da, Krea 1,9. Kannst du draufschauen?" },
@@ -350,6 +356,17 @@ export class MemoryDevice implements Device {
     const start = Math.max(0, end - limit);
     return { messages: log.slice(start, end), more: start > 0 };
   }
+  async calls(before: number | null, limit: number): Promise<CallPage> {
+    await this.ask("calls", before, limit);
+    const began = (message: Message) => (message.body.kind === "call" ? message.body.startedAtMs : 0);
+    const all = [...this.logs.values()].flat().filter(({ body }) => body.kind === "call").sort((one, other) => began(other) - began(one));
+    const from = before ?? 0;
+    return { calls: all.slice(from, from + limit), before: from + limit < all.length ? from + limit : null };
+  }
+  async markCallsSeen(): Promise<void> {
+    await this.ask("markCallsSeen");
+    this.update({ missedCalls: 0 });
+  }
   watchPresence = (accounts: string[]) => this.ask("watchPresence", accounts);
   async dismiss(notice: number): Promise<void> {
     await this.ask("dismiss", notice);
@@ -369,19 +386,37 @@ export class MemoryDevice implements Device {
     await this.ask("safetyNumber", other);
     return Array.from({ length: 12 }, (_, at) => String((at * 31_337 + 4711) % 100_000).padStart(5, "0")).join("");
   }
-  async startCall(conversation: string): Promise<void> {
-    await this.ask("startCall", conversation);
+  async startCall(conversation: string, video: boolean): Promise<void> {
+    await this.ask("startCall", conversation, video);
     const peer = this.current.conversations.find((one) => one.id === conversation)?.accounts.find((one) => one !== ME) ?? ME;
-    this.update({ call: call({ conversation, peer }) });
+    this.hear({ camera: video ? "on" : "off" });
+    this.update({ call: call({ conversation, peer, video }) });
   }
-  async acceptCall(): Promise<void> {
-    await this.ask("acceptCall");
+  async acceptCall(video: boolean): Promise<void> {
+    await this.ask("acceptCall", video);
+    this.hear({ camera: video ? "on" : "off", line: "up" });
     const { call: ringing } = this.current;
     if (ringing) this.update({ call: { ...ringing, state: "talking", talkingSinceMs: Date.now() } });
   }
   declineCall = () => this.end("declineCall", "declined");
   hangUp = () => this.end("hangUp", "hung-up");
-  setMuted = (muted: boolean) => this.ask("setMuted", muted);
+  live = (): LiveMedia | null => this.heard;
+  async setMuted(muted: boolean): Promise<void> {
+    await this.ask("setMuted", muted);
+    this.hear({ muted });
+  }
+  async setCamera(on: boolean): Promise<void> {
+    await this.ask("setCamera", on);
+    this.hear({ camera: on ? "on" : "off", cameraFailure: null });
+  }
+  turnCamera = () => this.ask("turnCamera");
+  rechooseDevices = () => this.ask("rechooseDevices");
+
+  /** What the call in this tab sounds and looks like from now on. */
+  hear(part: Partial<LiveMedia>): void {
+    this.heard = { ...(this.heard ?? SILENT), ...part };
+    this.update({});
+  }
 
   private async end(command: string, end: Call["end"]): Promise<void> {
     await this.ask(command);
@@ -402,7 +437,7 @@ function handleOf(account: Account): string {
 }
 
 export function call(part: Partial<Call>): Call {
-  return { id: id("call"), conversation: id("carla"), peer: PEOPLE.carla.id, direction: "outgoing", state: "ringing", end: null, talkingSinceMs: 0, talkedMs: 0, here: true, ...part };
+  return { id: id("call"), conversation: id("carla"), peer: PEOPLE.carla.id, direction: "outgoing", state: "ringing", end: null, talkingSinceMs: 0, talkedMs: 0, video: false, here: true, ...part };
 }
 
 export function notice(part: Partial<Notice> & Pick<Notice, "kind">): Notice {

@@ -68,7 +68,7 @@ describe("calls", () => {
   it("call back from a missed call", async () => {
     const { device, user } = await openConversation(/^Dr. Carla Rossi/);
     await user.click(await screen.findByRole("button", { name: "Zurückrufen" }));
-    expect(commands(device, "startCall")).toEqual([[id("carla")]]);
+    expect(commands(device, "startCall")).toEqual([[id("carla"), false]]);
     expect(await screen.findByText("Es klingelt …")).toBeTruthy();
     await user.click(screen.getByRole("button", { name: "Auflegen" }));
     expect(await screen.findByText("Aufgelegt")).toBeTruthy();

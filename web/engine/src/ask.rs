@@ -25,7 +25,7 @@ pub enum Ask {
     Devices { account: Option<String> },
     RevokeDevice { device: String },
     ApproveLink { code: String },
-    StartCall { conversation: String, offer_sdp: String },
+    StartCall { conversation: String, offer_sdp: String, video: bool },
     ConnectMedia { call: String, offer_sdp: String },
     ReportRinging { call: String },
     AcceptCall { call: String },
@@ -78,8 +78,8 @@ impl Ask {
             Self::Devices { account } => Command::Devices { accounts: ids(account.as_slice())? },
             Self::RevokeDevice { device } => Command::RevokeDevice { device: id(&device, DeviceId::parse_hex)? },
             Self::ApproveLink { code } => Command::ApproveLink { code: code::parse_device_link(&code)? },
-            Self::StartCall { conversation, offer_sdp } => {
-                Command::StartCall { conversation: conversation_id(&conversation)?, offer_sdp }
+            Self::StartCall { conversation, offer_sdp, video } => {
+                Command::StartCall { conversation: conversation_id(&conversation)?, offer_sdp, video }
             }
             Self::ConnectMedia { call, offer_sdp } => Command::ConnectMedia { call: call_id(&call)?, offer_sdp },
             Self::ReportRinging { call } => Command::ReportRinging { call: call_id(&call)? },

@@ -152,6 +152,7 @@ pub enum ShownEvent {
         conversation: String,
         caller: String,
         device: String,
+        video: bool,
     },
     CallState {
         call: String,
@@ -210,11 +211,12 @@ impl ShownEvent {
             Event::Presence { account, online, last_seen_ms } => {
                 Self::Presence { account: account.to_string(), online: *online, last_seen_ms: *last_seen_ms }
             }
-            Event::IncomingCall { call, conversation, caller, device } => Self::IncomingCall {
+            Event::IncomingCall { call, conversation, caller, device, video } => Self::IncomingCall {
                 call: call.to_string(),
                 conversation: conversation.to_string(),
                 caller: caller.to_string(),
                 device: device.to_string(),
+                video: *video,
             },
             Event::CallState { call, state, reason, answering_device, talked_ms } => Self::CallState {
                 call: call.to_string(),

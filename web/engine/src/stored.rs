@@ -114,11 +114,27 @@ pub struct StoredMessage {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum StoredBody {
-    Text { text: String },
-    Title { title: String },
-    File { file: StoredFile },
-    Location { place: StoredPlace },
-    Call { call: String, started_at_ms: u64, talked_ms: u64, answered: bool },
+    Text {
+        text: String,
+    },
+    Title {
+        title: String,
+    },
+    File {
+        file: StoredFile,
+    },
+    Location {
+        place: StoredPlace,
+    },
+    Call {
+        call: String,
+        started_at_ms: u64,
+        talked_ms: u64,
+        answered: bool,
+        /// Not in what was stored before there were video calls.
+        #[serde(default)]
+        video: bool,
+    },
 }
 
 /// An own message on its way: names a message of the history.
@@ -219,11 +235,12 @@ impl StoredMessage {
             Body::Title(title) => StoredBody::Title { title: title.clone() },
             Body::File(file) => StoredBody::File { file: StoredFile::of(file) },
             Body::Location(place) => StoredBody::Location { place: StoredPlace::of(place) },
-            Body::Call { call, started_at_ms, talked_ms, answered } => StoredBody::Call {
+            Body::Call { call, started_at_ms, talked_ms, answered, video } => StoredBody::Call {
                 call: call.to_string(),
                 started_at_ms: *started_at_ms,
                 talked_ms: *talked_ms,
                 answered: *answered,
+                video: *video,
             },
             _ => return None,
         };
@@ -245,8 +262,9 @@ impl StoredMessage {
             StoredBody::Title { title } => Body::Title(title),
             StoredBody::File { file } => Body::File(Box::new(file.read().ok_or_else(bad)?)),
             StoredBody::Location { place } => Body::Location(place.read()),
-            StoredBody::Call { call, started_at_ms, talked_ms, answered } => {
-                Body::Call { call: CallId::parse_hex(&call).map_err(|_| bad())?, started_at_ms, talked_ms, answered }
+            StoredBody::Call { call, started_at_ms, talked_ms, answered, video } => {
+                let call = CallId::parse_hex(&call).map_err(|_| bad())?;
+                Body::Call { call, started_at_ms, talked_ms, answered, video }
             }
         };
         Ok(core::Message {
@@ -342,4 +360,16 @@ impl Saved {
 
 fn damaged(what: &str) -> Failed {
     Failed::new("storage", format!("this browser's state is damaged: {what}. Sign out here and enrol again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_was_stored_before_video_calls_is_a_voice_call() {
+        let stored = r#"{"kind":"call","call":"07","startedAtMs":1,"talkedMs":2,"answered":true}"#;
+        let StoredBody::Call { video, answered, .. } = serde_json::from_str(stored).unwrap() else { panic!("no call") };
+        assert!(answered && !video);
+    }
 }

@@ -1,18 +1,23 @@
-// The call, wherever one is in the page: it rings above everything, and then is a bar at the top.
-import { ActionIcon, Button, Tooltip } from "@mantine/core";
+// The call, wherever one is in the page: it rings above everything, and then is a bar at the top, or a stage when there are pictures.
+import { ActionIcon, UnstyledButton } from "@mantine/core";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Call } from "../device/contract";
 import { Avatar } from "../look/Avatar";
 import { Icon } from "../look/Icon";
+import type { LiveMedia } from "../media/live";
 import { nameOf } from "../session/naming";
-import { useDevice, useView } from "../session/Session";
+import { useLive, useView } from "../session/Session";
 import { useCommand, type Command } from "../session/useCommand";
 import { useNavigation } from "../shell/place";
-import { useNow } from "../shell/useNow";
 import { Failure } from "../signin/Failure";
 import { duration } from "../time/format";
+import { CallStage } from "./CallStage";
+import { Controls } from "./Controls";
 import { IncomingCall } from "./IncomingCall";
+import { Picture } from "./Picture";
+import { QualityMark } from "./QualityMark";
+import { Status } from "./status";
 import { ring } from "./tone";
 import look from "./calls.module.css";
 
@@ -26,8 +31,6 @@ export function CallLayer() {
 }
 
 function OneCall({ call }: { call: Call }) {
-  const { t } = useTranslation();
-  const device = useDevice();
   const command = useCommand();
   const name = useView((view) => nameOf(view.accounts, call.peer));
   const [over, setOver] = useState(false);
@@ -44,96 +47,91 @@ function OneCall({ call }: { call: Call }) {
 
   if (over) return null;
   if (call.direction === "incoming" && call.state === "ringing") return <IncomingCall call={call} name={name} command={command} />;
-  if (ended) {
-    return (
-      <div className={look.bar} data-state="ended" role="status">
-        <Avatar id={call.peer} name={name} shape="person" size={34} />
-        <p className={look.who}>
-          <strong>{name}</strong>
-          <span>
-            {call.end ? t(`callEnd.${call.end}`) : t("call.ended")}
-            {call.talkedMs > 0 && ` · ${t("call.lasted", { time: duration(call.talkedMs) })}`}
-          </span>
-        </p>
-        <ActionIcon className={look.plain} aria-label={t("app.close")} onClick={() => setOver(true)}>
-          <Icon name="close" />
-        </ActionIcon>
-      </div>
-    );
-  }
-  return <Running call={call} name={name} command={command} hangUp={() => void command.run(() => device.hangUp())} />;
+  if (ended) return <Ended call={call} name={name} close={() => setOver(true)} />;
+  return <Running call={call} name={name} command={command} />;
 }
 
-function Running({ call, name, command, hangUp }: { call: Call; name: string; command: Command; hangUp: () => void }) {
+function Ended({ call, name, close }: { call: Call; name: string; close: () => void }) {
   const { t } = useTranslation();
-  const device = useDevice();
+  return (
+    <div className={look.bar} data-state="ended" role="status">
+      <Avatar id={call.peer} name={name} shape="person" size={34} />
+      <p className={look.who}>
+        <strong>{name}</strong>
+        <span>
+          {call.end ? t(`callEnd.${call.end}`) : t("call.ended")}
+          {call.talkedMs > 0 && ` · ${t("call.lasted", { time: duration(call.talkedMs) })}`}
+        </span>
+      </p>
+      <ActionIcon className={look.plain} aria-label={t("app.close")} onClick={close}>
+        <Icon name="close" />
+      </ActionIcon>
+    </div>
+  );
+}
+
+function Running({ call, name, command }: { call: Call; name: string; command: Command }) {
+  const here = useLive();
+  const live = call.here ? here : null;
+  const [stage, setStage] = useState(call.video);
+  const camera = live !== null && live.camera !== "off";
+  const [before, setBefore] = useState(camera);
+  // Whoever turns the camera on wants to see the pictures.
+  if (camera !== before) {
+    setBefore(camera);
+    if (camera) setStage(true);
+  }
+  if (live && stage) return <CallStage call={call} name={name} live={live} command={command} makeSmall={() => setStage(false)} />;
+  return <Bar call={call} name={name} live={live} command={command} makeLarge={() => setStage(true)} />;
+}
+
+interface BarProps {
+  call: Call;
+  name: string;
+  live: LiveMedia | null;
+  command: Command;
+  makeLarge: () => void;
+}
+
+function Bar({ call, name, live, command, makeLarge }: BarProps) {
+  const { t } = useTranslation();
   const { openConversation } = useNavigation();
-  const [muted, setMuted] = useState(false);
-  const mute = async () => {
-    if (await command.run(() => device.setMuted(!muted))) setMuted(!muted);
-  };
   return (
     <>
-      <div className={look.bar} data-state={call.state} role="region" aria-label={t("call.talking")}>
+      <div className={look.bar} data-state={live?.line === "lost" ? "peer-lost" : call.state} role="region" aria-label={t("call.talking")}>
         <button type="button" className={look.peer} title={t("call.open")} onClick={() => openConversation(call.conversation)}>
           <Avatar id={call.peer} name={name} shape="person" size={34} />
           <span className={look.who}>
             <strong>{name}</strong>
-            <span role={call.state === "talking" ? undefined : "status"}>
-              <Status call={call} />
-              {muted && ` · ${t("call.muted")}`}
+            <span role={call.state === "talking" && live?.line !== "lost" ? undefined : "status"}>
+              <Status call={call} live={live} />
+              {live?.muted && ` · ${t("call.muted")}`}
             </span>
           </span>
         </button>
-        {call.here ? (
-          <>
-            {(call.state === "talking" || call.state === "peer-lost") && (
-              <Tooltip label={muted ? t("call.unmute") : t("call.mute")}>
-                <ActionIcon className={look.plain} data-on={muted || undefined} aria-label={muted ? t("call.unmute") : t("call.mute")} aria-pressed={muted} onClick={() => void mute()}>
-                  <Icon name={muted ? "micOff" : "mic"} />
-                </ActionIcon>
-              </Tooltip>
-            )}
-            <Button color="red" radius="xl" className={look.hangUp} leftSection={<Icon name="phoneDown" />} onClick={hangUp}>
-              {t("call.hangUp")}
-            </Button>
-          </>
-        ) : null}
+        {live?.quality && <QualityMark quality={live.quality} />}
+        {live && <Controls call={call} live={live} command={command} size={38} />}
       </div>
       <Failure text={command.failure} />
+      {live && <Small live={live} name={name} makeLarge={makeLarge} />}
     </>
   );
 }
 
-function Status({ call }: { call: Call }) {
+/** The pictures while something else is on the screen. */
+function Small({ live, name, makeLarge }: { live: LiveMedia; name: string; makeLarge: () => void }) {
   const { t } = useTranslation();
-  if (!call.here) return t("call.elsewhere");
-  switch (call.state) {
-    case "starting":
-      return t("call.starting");
-    case "ringing":
-      return t("call.ringing");
-    case "connecting":
-      return t("call.connecting");
-    case "peer-lost":
-      return t("call.peerLost");
-    case "talking":
-      return <Duration since={call.talkingSinceMs} />;
-    case "ended":
-      return t("call.ended");
-  }
-}
-
-function Duration({ since }: { since: number }) {
-  const { t } = useTranslation();
-  const now = useNow(1000);
+  if (!live.peer || !(live.peerCamera || live.own)) return null;
   return (
-    <>
-      <span role="timer">{duration(now - since)}</span>
-      <span className={look.encrypted}>
-        <Icon name="lock" size={13} />
-        {t("call.encrypted")}
+    <UnstyledButton className={look.small} aria-label={t("call.larger")} onClick={makeLarge}>
+      {live.peerCamera ? (
+        <Picture stream={live.peer} label={t("call.pictureOf", { name })} />
+      ) : (
+        live.own && <Picture stream={live.own} mirrored={live.ownMirrored} label={t("call.ownPicture")} />
+      )}
+      <span className={look.enlarge} aria-hidden="true">
+        <Icon name="larger" size={16} />
       </span>
-    </>
+    </UnstyledButton>
   );
 }

@@ -18,6 +18,7 @@ export function IncomingCall({ call, name, command }: { call: Call; name: string
   const phone = usePhone();
   const role = useView((view) => view.accounts[call.peer]?.role ?? "");
   const [held, setHeld] = useState(false);
+  const accept = (video: boolean) => void command.run(() => device.acceptCall(video));
   useEffect(() => ring("incoming", setHeld), []);
   useEffect(() => {
     // For phones in a pocket.
@@ -29,11 +30,14 @@ export function IncomingCall({ call, name, command }: { call: Call; name: string
     // Neither Escape nor a tap beside it may decline a call by mistake.
     <Modal.Root opened onClose={() => undefined} closeOnEscape={false} closeOnClickOutside={false} size={380} centered fullScreen={phone} lockScroll={false} zIndex={450} transitionProps={{ duration: 0 }}>
       <Modal.Overlay color="var(--scrim)" backgroundOpacity={1} />
-      <Modal.Content aria-label={t("call.incomingFrom", { name })} radius={phone ? 0 : "lg"}>
+      <Modal.Content aria-label={t(call.video ? "call.incomingVideoFrom" : "call.incomingFrom", { name })} radius={phone ? 0 : "lg"}>
       <div className={look.incoming} data-phone={phone || undefined}>
         <p className={look.kind}>
-          <Icon name="lock" size={14} />
-          {t("call.incoming")} · {t("call.encrypted")}
+          <span>{call.video ? t("call.incomingVideo") : t("call.incoming")}</span>
+          <span>
+            <Icon name="lock" size={14} />
+            {t("call.encrypted")}
+          </span>
         </p>
         <div className={look.ringing}>
           <Avatar id={call.peer} name={name} shape="person" size={104} />
@@ -50,9 +54,14 @@ export function IncomingCall({ call, name, command }: { call: Call; name: string
           <Button size="lg" radius="xl" color="red" leftSection={<Icon name="phoneDown" size={22} />} onClick={() => void command.run(() => device.declineCall())}>
             {t("call.decline")}
           </Button>
-          <Button size="lg" radius="xl" color="green" leftSection={<Icon name="phone" size={22} />} loading={command.busy} onClick={() => void command.run(() => device.acceptCall())} data-autofocus>
+          <Button size="lg" radius="xl" color="green" leftSection={<Icon name={call.video ? "video" : "phone"} size={22} />} loading={command.busy} onClick={() => accept(call.video)} data-autofocus>
             {t("call.accept")}
           </Button>
+          {call.video && (
+            <Button className={look.voiceOnly} variant="subtle" radius="xl" leftSection={<Icon name="phone" size={18} />} disabled={command.busy} onClick={() => accept(false)}>
+              {t("call.acceptVoice")}
+            </Button>
+          )}
         </div>
       </div>
       </Modal.Content>

@@ -53,7 +53,8 @@ function Open({ conversation }: { conversation: Shown }) {
   const peer = peerOf(conversation, me, accounts);
   const peerGone = peer !== null && accounts[peer]?.deleted === true;
   const reachable = peer !== null && !peerGone && membership === "joined";
-  const call = useCallback(() => void calling.run(() => device.startCall(id)), [calling, device, id]);
+  const call = useCallback(() => void calling.run(() => device.startCall(id, false)), [calling, device, id]);
+  const videoCall = useCallback(() => void calling.run(() => device.startCall(id, true)), [calling, device, id]);
   const closed = membership === "left" ? t("conversation.left") : membership === "joining" ? t("conversation.joining") : peerGone ? t("conversation.peerDeleted") : null;
 
   const outgoing = useOutgoing(id);
@@ -64,7 +65,7 @@ function Open({ conversation }: { conversation: Shown }) {
 
   return (
     <div className={look.conversation} {...drop.handlers}>
-      <Head conversation={conversation} title={title} call={reachable ? call : null} busy={busy || calling.busy} />
+      <Head conversation={conversation} title={title} call={reachable ? call : null} videoCall={videoCall} busy={busy || calling.busy} />
       <Failure text={calling.failure} />
       {conversation.unreadable > 0 && (
         <p className={look.unreadable}>
@@ -92,7 +93,16 @@ function Open({ conversation }: { conversation: Shown }) {
   );
 }
 
-function Head({ conversation, title, call, busy }: { conversation: Shown; title: string; call: (() => void) | null; busy: boolean }) {
+interface HeadProps {
+  conversation: Shown;
+  title: string;
+  /** Null where nobody can be called. */
+  call: (() => void) | null;
+  videoCall: () => void;
+  busy: boolean;
+}
+
+function Head({ conversation, title, call, videoCall, busy }: HeadProps) {
   const { t } = useTranslation();
   const { place, back, openDetails, go } = useNavigation();
   const phone = usePhone();
@@ -114,6 +124,13 @@ function Head({ conversation, title, call, busy }: { conversation: Shown; title:
           {peer ? <PeerLine peer={peer} /> : <GroupLine conversation={conversation} />}
         </span>
       </UnstyledButton>
+      {call && (
+        <Tooltip label={t("conversation.videoCall", { name: title })}>
+          <ActionIcon aria-label={t("conversation.videoCall", { name: title })} onClick={videoCall} disabled={busy}>
+            <Icon name="video" size={22} />
+          </ActionIcon>
+        </Tooltip>
+      )}
       {call && (
         <Tooltip label={t("conversation.call", { name: title })}>
           <ActionIcon aria-label={t("conversation.call", { name: title })} onClick={call} disabled={busy}>

@@ -1,6 +1,7 @@
 // What happened in a conversation beside messages: a new title, a call.
 import { Button } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { callWord } from "../calls/words";
 import type { Message } from "../device/contract";
 import { Icon } from "../look/Icon";
 import { nameOf } from "../session/naming";
@@ -23,10 +24,10 @@ export function SystemRow({ message, body, own, callBack }: { message: Message; 
     );
   }
   const missed = !body.answered && !own;
-  const text = body.answered ? (own ? t("call.out") : t("call.in")) : own ? t("call.unanswered") : t("call.missed");
+  const text = t(`call.${callWord(own, body)}`);
   return (
     <div className={look.system} data-missed={missed || undefined}>
-      <Icon name={missed ? "callIn" : "phone"} size={16} />
+      <Icon name={body.video ? "video" : missed ? "callIn" : "phone"} size={16} />
       <span>
         {text}
         {body.answered && ` · ${duration(body.talkedMs)}`} · {time}

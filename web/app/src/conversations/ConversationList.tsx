@@ -1,18 +1,17 @@
 // The list: who one talks to, newest first, and the search over people and groups.
-import { ActionIcon, Button, Menu, TextInput, Tooltip, UnstyledButton } from "@mantine/core";
+import { ActionIcon, Button, TextInput } from "@mantine/core";
 import { useDeferredValue, useMemo, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { useTranslation } from "react-i18next";
 import type { AccountId } from "../device/contract";
-import { Avatar } from "../look/Avatar";
-import { Icon, Mark } from "../look/Icon";
-import { nameOf, peerOf } from "../session/naming";
+import { Icon } from "../look/Icon";
+import { peerOf } from "../session/naming";
 import { useDevice, useView } from "../session/Session";
 import { useCommand } from "../session/useCommand";
-import { ConnectionDot } from "../shell/ConnectionDot";
 import { useNavigation } from "../shell/place";
 import { useNow } from "../shell/useNow";
 import { Failure } from "../signin/Failure";
 import { ConversationRow } from "./ConversationRow";
+import { ListHeader } from "./ListHeader";
 import { findConversations, findPeople, inOrder, reachable } from "./order";
 import { PersonRow } from "./PersonRow";
 import { moveFocus } from "./rowFocus";
@@ -23,8 +22,7 @@ const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
 export function ConversationList({ search }: { search: RefObject<HTMLInputElement | null> }) {
   const { t } = useTranslation();
   const device = useDevice();
-  const { place, go, openConversation, openSettings } = useNavigation();
-  const hospital = useView((view) => view.hospital);
+  const { place, go, openConversation } = useNavigation();
   const me = useView((view) => view.me);
   const accounts = useView((view) => view.accounts);
   const conversations = useView((view) => view.conversations);
@@ -61,35 +59,7 @@ export function ConversationList({ search }: { search: RefObject<HTMLInputElemen
 
   return (
     <div className={look.pane} ref={pane}>
-      <div className={look.header}>
-        <Mark size={36} />
-        <div className={look.place}>
-          <h1>{hospital ?? t("app.name")}</h1>
-          <ConnectionDot />
-        </div>
-        <Menu position="bottom-end" width={230}>
-          <Menu.Target>
-            <Tooltip label={t("list.newChat")}>
-              <ActionIcon variant="filled" aria-label={t("list.newChat")}>
-                <Icon name="compose" />
-              </ActionIcon>
-            </Tooltip>
-          </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Item leftSection={<Icon name="person" />} onClick={() => go({ ...place, side: "new-chat" })}>
-              {t("list.newChat")}
-            </Menu.Item>
-            <Menu.Item leftSection={<Icon name="people" />} onClick={() => go({ ...place, side: "new-group" })}>
-              {t("list.newGroup")}
-            </Menu.Item>
-          </Menu.Dropdown>
-        </Menu>
-        <Tooltip label={t("list.settings")}>
-          <UnstyledButton className={look.me} aria-label={t("list.settings")} onClick={openSettings}>
-            {me && <Avatar id={me} name={nameOf(accounts, me)} shape="person" size={38} />}
-          </UnstyledButton>
-        </Tooltip>
-      </div>
+      <ListHeader />
       <div className={look.search} role="search" aria-label={t("list.searchLabel")}>
         <TextInput
           ref={search}

@@ -26,7 +26,9 @@ export function previewOf(conversation: Conversation, me: AccountId | null, acco
     case "title":
       return plain(t("list.calledTitle", { title: last.body.title }));
     case "call": {
-      if (!last.body.answered) return own ? plain(t("list.unanswered")) : plain(t("list.missedCall"), true);
+      const { answered, video } = last.body;
+      if (!answered) return own ? plain(t("list.unanswered")) : plain(t(video ? "list.missedVideo" : "list.missedCall"), true);
+      if (video) return plain(own ? t("list.videoOut") : t("list.videoIn"));
       return plain(own ? t("list.callOut") : t("list.callIn"));
     }
     case "text":

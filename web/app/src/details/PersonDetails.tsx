@@ -58,8 +58,11 @@ export function PersonDetails({ id, conversation }: { id: AccountId; conversatio
                 {t("details.message")}
               </Button>
             )}
-            <Button variant="light" leftSection={<Icon name="phone" size={18} />} disabled={busy || command.busy} onClick={() => reach((direct) => device.startCall(direct))}>
+            <Button variant="light" leftSection={<Icon name="phone" size={18} />} disabled={busy || command.busy} onClick={() => reach((direct) => device.startCall(direct, false))}>
               {t("details.call")}
+            </Button>
+            <Button variant="light" leftSection={<Icon name="video" size={18} />} disabled={busy || command.busy} onClick={() => reach((direct) => device.startCall(direct, true))}>
+              {t("details.videoCall")}
             </Button>
           </div>
         )}

@@ -1,5 +1,6 @@
 // What a tab may ask of its device and what it is told. Plain objects that pass through structured clone; ids are 32 lower-case hexadecimal digits.
 // The worker side is worker.ts; the tab side is device.ts. Absent on purpose: keys and ciphertext. They never leave the worker.
+import type { LiveMedia } from "../media/live";
 
 export type AccountId = string;
 export type DeviceId = string;
@@ -48,7 +49,7 @@ export type Body =
   | { kind: "title"; title: string }
   | { kind: "file"; file: FileAbout }
   | { kind: "location"; place: Place }
-  | { kind: "call"; call: CallId; startedAtMs: number; talkedMs: number; answered: boolean };
+  | { kind: "call"; call: CallId; startedAtMs: number; talkedMs: number; answered: boolean; video?: boolean };
 
 /** What a file's message says of it. The content itself comes with `Device.openFile`. */
 export interface FileAbout {
@@ -181,6 +182,8 @@ export interface Call {
   /** When talking began, Unix time; 0 before. */
   talkingSinceMs: number;
   talkedMs: number;
+  /** Placed as a video call. Whether a camera is on now is in `LiveMedia`. */
+  video: boolean;
   /** Its media is in this tab. Others show it and may bring it to the front. */
   here: boolean;
 }
@@ -204,6 +207,8 @@ export interface View {
   call: Call | null;
   /** Files on their way, by the message they belong to. At most a few times a second. */
   transfers: Record<MessageId, Transfer>;
+  /** Missed calls that the person has seen neither in the calls nor in their conversation; counted to 99. */
+  missedCalls: number;
   /** Whether the browser has promised not to evict the state. */
   storagePersistent: boolean | null;
 }
@@ -213,6 +218,14 @@ export interface Page {
   messages: Message[];
   /** Whether there are older ones. */
   more: boolean;
+}
+
+/** Calls of all conversations, newest first. */
+export interface CallPage {
+  /** Their bodies are calls. */
+  calls: Message[];
+  /** To ask for the next page with; null: there are no older ones. */
+  before: number | null;
 }
 
 /** Why a command failed. `code` is the node's error name, or `offline`, `unknown`, `full`, `engine`, `code`, `storage`, `cancelled`. `message` is for people, in English. */
@@ -264,6 +277,10 @@ export interface Device {
   markRead(conversation: ConversationId, seq: number): Promise<void>;
   /** Messages before `before` (null: the newest ones), at most `limit`. */
   history(conversation: ConversationId, before: MessageId | null, limit: number): Promise<Page>;
+  /** Calls before `before` (null: the newest ones), about `limit`: whole days. */
+  calls(before: number | null, limit: number): Promise<CallPage>;
+  /** The person looks at the calls: missed ones are seen. */
+  markCallsSeen(): Promise<void>;
   watchPresence(accounts: AccountId[]): Promise<void>;
   dismiss(notice: number): Promise<void>;
 
@@ -273,10 +290,18 @@ export interface Device {
   /** 60 digits that are equal on both sides, from both accounts' enrolment keys. */
   safetyNumber(account: AccountId): Promise<string>;
 
-  /** Rings the other account of a direct conversation. */
-  startCall(conversation: ConversationId): Promise<void>;
-  acceptCall(): Promise<void>;
+  /** Rings the other account of a direct conversation. With `video` the own camera is on, and nothing of it leaves before the other accepts. */
+  startCall(conversation: ConversationId, video: boolean): Promise<void>;
+  /** With `video` the own camera goes on; without one that can be had, the call is accepted all the same and `LiveMedia` says why. */
+  acceptCall(video: boolean): Promise<void>;
   declineCall(): Promise<void>;
   hangUp(): Promise<void>;
+  /** Sound and picture of the call in this tab; null without one. For `useSyncExternalStore`, with `subscribe`. */
+  live(): LiveMedia | null;
   setMuted(muted: boolean): Promise<void>;
+  setCamera(on: boolean): Promise<void>;
+  /** From the front camera to the back one, or the other way. */
+  turnCamera(): Promise<void>;
+  /** Other devices were chosen (media/devices.ts): a call that is going on takes them. */
+  rechooseDevices(): Promise<void>;
 }

@@ -1,12 +1,14 @@
-// The device as this tab sees it: asks its worker, keeps the view up to date, and has the sound of a call that is taken here.
+// The device as this tab sees it: asks its worker, keeps the view up to date, and has the sound and picture of a call that is taken here.
 import { CallMedia } from "../media/call";
+import type { MediaKeys } from "../media/frames";
+import type { LiveMedia } from "../media/live";
 import { ownScript } from "../trusted";
 import type { Answer, AskName, Asks, Patch, ToTab } from "../worker/channel";
 import { EMPTY } from "../worker/model";
 import workerAddress from "../worker/worker.ts?worker&url";
 import {
-  type AccountId, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo, type FileAbout, type Message,
-  type MessageId, type Page, type Place, type View,
+  type AccountId, type CallPage, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo, type FileAbout,
+  type Message, type MessageId, type Page, type Place, type View,
 } from "./contract";
 
 interface Waiting {
@@ -38,6 +40,8 @@ class WorkerDevice implements Device {
     this.worker.onerror = (event) => {
       this.put({ ...this.current, phase: "ended", ended: event.message || "The encryption worker does not start." });
     };
+    // A closed tab has no ears: the other is not left waiting for it.
+    window.addEventListener("pagehide", () => void (this.mediaCall !== null && this.hangUp().catch(() => undefined)));
   }
 
   view(): View {
@@ -121,6 +125,8 @@ class WorkerDevice implements Device {
   markRead = (conversation: ConversationId, seq: number): Promise<void> => this.ask("markRead", { conversation, seq });
   history = (conversation: ConversationId, before: MessageId | null, limit: number): Promise<Page> =>
     this.ask("history", { conversation, before, limit });
+  calls = (before: number | null, limit: number): Promise<CallPage> => this.ask("calls", { before, limit });
+  markCallsSeen = (): Promise<void> => this.ask("markCallsSeen", {});
   watchPresence = (accounts: AccountId[]): Promise<void> => this.ask("watchPresence", { accounts });
   dismiss = (notice: number): Promise<void> => this.ask("dismiss", { notice });
   devices = (account: AccountId | null): Promise<DeviceInfo[]> => this.ask("devices", { account });
@@ -129,11 +135,13 @@ class WorkerDevice implements Device {
 
   // ---- calls ----
 
-  async startCall(conversation: ConversationId): Promise<void> {
+  async startCall(conversation: ConversationId, video: boolean): Promise<void> {
     const sdp = await this.beginMedia("");
     try {
-      const { call, answerSdp } = await this.ask("startCall", { conversation, offerSdp: sdp });
+      if (video) await this.cameraOn();
+      const { call, answerSdp } = await this.ask("startCall", { conversation, offerSdp: sdp, video });
       this.mediaCall = call;
+      this.put(this.current); // the view of it may have come before its id
       if (answerSdp !== null) await this.media?.answer(answerSdp);
       this.follow();
     } catch (error) {
@@ -142,11 +150,13 @@ class WorkerDevice implements Device {
     }
   }
 
-  async acceptCall(): Promise<void> {
+  async acceptCall(video: boolean): Promise<void> {
     const call = this.current.call;
     if (call === null) return;
     const sdp = await this.beginMedia(call.id);
     try {
+      // It need not be waited for: the one who calls is to hear at once.
+      if (video) void this.cameraOn().catch(() => undefined);
       const { answerSdp } = await this.ask("connectMedia", { call: call.id, offerSdp: sdp });
       await this.media?.answer(answerSdp);
       await this.ask("acceptCall", { call: call.id });
@@ -167,8 +177,22 @@ class WorkerDevice implements Device {
     if (call) await this.ask("hangUp", { call: call.id });
   }
 
+  live = (): LiveMedia | null => this.media?.state() ?? null;
+
   async setMuted(muted: boolean): Promise<void> {
     this.media?.mute(muted);
+  }
+
+  setCamera = (on: boolean): Promise<void> => (on ? this.cameraOn() : (this.media?.setCamera(false) ?? Promise.resolve()));
+  turnCamera = (): Promise<void> => this.media?.turnCamera() ?? Promise.resolve();
+  rechooseDevices = (): Promise<void> => this.media?.rechoose() ?? Promise.resolve();
+
+  private async cameraOn(): Promise<void> {
+    try {
+      await this.media?.setCamera(true);
+    } catch (error) {
+      throw new DeviceError("camera", `no camera: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   private async beginMedia(call: string): Promise<string> {
@@ -176,10 +200,11 @@ class WorkerDevice implements Device {
     this.mediaCall = call;
     this.started = false;
     try {
-      const { media, sdp } = await CallMedia.offer(
-        () => void this.ask("callMedia", { call: this.mediaCall ?? "", state: "talking" }).catch(() => undefined),
-        () => void this.ask("callMedia", { call: this.mediaCall ?? "", state: "failed" }).catch(() => undefined),
-      );
+      const { media, sdp } = await CallMedia.offer({
+        talking: () => void this.ask("callTalks", { call: this.mediaCall ?? "" }).catch(() => undefined),
+        changed: () => this.tellChanged(),
+        reconnect: async (offerSdp) => (await this.ask("connectMedia", { call: this.mediaCall ?? "", offerSdp })).answerSdp,
+      });
       this.media = media;
       return sdp;
     } catch (error) {
@@ -191,21 +216,30 @@ class WorkerDevice implements Device {
   /** Starts and ends the sound as the call's state says. */
   private follow(): void {
     const call = this.current.call;
+    // Whoever had the engine is gone, and the call with it.
+    if (this.started && call === null) return this.endMedia();
     if (this.media === null || call === null || call.id !== this.mediaCall) return;
     if (call.state === "ended") return this.endMedia();
     if (!this.started && (call.state === "connecting" || call.state === "talking")) {
       this.started = true;
-      void this.ask("mediaKeys", { call: call.id }).then(
+      void this.mediaKeys(call.id).then(
         (keys) => this.media?.start(keys, call.peer),
         () => this.hangUp(),
       );
     }
   }
 
+  /** A context id for each track. The later answer's epoch is the newer one, and good for both. */
+  private async mediaKeys(call: string): Promise<MediaKeys> {
+    const [audio, video] = await Promise.all([this.ask("mediaKeys", { call }), this.ask("mediaKeys", { call })]);
+    return { epoch: video.epoch, audioContext: audio.contextId, videoContext: video.contextId };
+  }
+
   private endMedia(): void {
     this.media?.close();
     this.media = null;
     this.mediaCall = null;
+    this.started = false;
   }
 
   // ---- the worker ----
@@ -248,11 +282,16 @@ class WorkerDevice implements Device {
     this.put({ ...this.current, ...patch.view, accounts: patch.accounts ?? this.current.accounts, conversations, presence });
   }
 
+  private tellChanged(): void {
+    for (const changed of this.changed) changed();
+  }
+
   private put(view: View): void {
-    const call = view.call && { ...view.call, here: view.call.id === this.mediaCall };
+    const starting = this.mediaCall === "" && view.call?.direction === "outgoing";
+    const call = view.call && { ...view.call, here: starting || view.call.id === this.mediaCall };
     this.current = { ...view, call };
     this.follow();
-    for (const changed of this.changed) changed();
+    this.tellChanged();
   }
 }
 

@@ -128,7 +128,7 @@ export type ShownEvent =
     }
   | { kind: "receipt"; conversation: ConversationId; account: AccountId; delivered: number; read: number }
   | { kind: "presence"; account: AccountId; online: boolean; lastSeenMs: number }
-  | { kind: "incoming-call"; call: CallId; conversation: ConversationId; caller: AccountId; device: DeviceId }
+  | { kind: "incoming-call"; call: CallId; conversation: ConversationId; caller: AccountId; device: DeviceId; video: boolean }
   | {
       kind: "call-state";
       call: CallId;
@@ -203,7 +203,7 @@ export type EngineAsk =
   | { kind: "devices"; account: AccountId | null }
   | { kind: "revokeDevice"; device: DeviceId }
   | { kind: "approveLink"; code: string }
-  | { kind: "startCall"; conversation: ConversationId; offerSdp: string }
+  | { kind: "startCall"; conversation: ConversationId; offerSdp: string; video: boolean }
   | { kind: "connectMedia"; call: CallId; offerSdp: string }
   | { kind: "reportRinging"; call: CallId }
   | { kind: "acceptCall"; call: CallId }

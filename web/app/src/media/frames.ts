@@ -2,16 +2,23 @@
 /// <reference lib="webworker" />
 import init, { Opener, Sealer } from "../engine/pkg/engine";
 
-/** To this worker. */
-export type ToFrames =
-  | { kind: "keys"; epoch: Uint8Array; contextId: number; peer: string }
-  | { kind: "epoch"; epoch: Uint8Array };
+/** What seals and opens: one context id for each track, never used before. */
+export interface MediaKeys {
+  epoch: Uint8Array;
+  audioContext: number;
+  videoContext: number;
+}
 
-/** From this worker, twice a second while a call goes on. */
+/** To this worker. */
+export type ToFrames = ({ kind: "keys"; peer: string } & MediaKeys) | { kind: "epoch"; epoch: Uint8Array };
+
+type Kind = "audio" | "video";
+
+/** From this worker, twice a second while a call goes on: frames since it began. */
 export interface FrameCounts {
   kind: "counts";
   sealed: number;
-  opened: number;
+  opened: Record<Kind, number>;
   /** Arrived and did not open. */
   refused: number;
 }
@@ -19,43 +26,58 @@ export interface FrameCounts {
 /** How a stream is treated, given as the transform's options. */
 export interface FrameOptions {
   direction: "out" | "in";
+  kind: Kind;
 }
+
+type Frame = RTCEncodedAudioFrame | RTCEncodedVideoFrame;
 
 const COUNT_EVERY_MS = 500;
 
-// What the node must be able to read, it reads of video only; voice is sealed whole.
-const CLEAR_BYTES = 0;
+/** Of VP8 the packetizer and the node's key-frame logic read this much (RFC 7741 section 4.3); it is authenticated all the same. */
+const VP8_KEY_CLEAR_BYTES = 10;
+const VP8_DELTA_CLEAR_BYTES = 1;
 
 const ready = init();
-let sealer: Sealer | null = null;
+let sealers: Record<Kind, Sealer> | null = null;
 let opener: Opener | null = null;
-const counts = { sealed: 0, opened: 0, refused: 0 };
+const counts = { sealed: 0, opened: { audio: 0, video: 0 }, refused: 0 };
 
 self.onmessage = async ({ data }: MessageEvent<ToFrames>) => {
   await ready;
   if (data.kind === "keys") {
-    sealer = new Sealer(data.epoch, data.contextId);
+    sealers = { audio: new Sealer(data.epoch, data.audioContext), video: new Sealer(data.epoch, data.videoContext) };
     opener = new Opener(data.peer, data.epoch, Date.now());
     setInterval(() => self.postMessage({ kind: "counts", ...counts } satisfies FrameCounts), COUNT_EVERY_MS);
   } else {
-    sealer?.update(data.epoch);
+    sealers?.audio.update(data.epoch);
+    sealers?.video.update(data.epoch);
     opener?.update(data.epoch, Date.now());
   }
 };
 
+/** Voice is sealed whole. A VP8 frame says in its first bit whether it is a key frame (RFC 6386 section 9.1). */
+function clearBytes(kind: Kind, bytes: Uint8Array): number {
+  if (kind === "audio") return 0;
+  return ((bytes[0] ?? 1) & 1) === 0 ? VP8_KEY_CLEAR_BYTES : VP8_DELTA_CLEAR_BYTES;
+}
+
+function change({ direction, kind }: FrameOptions, bytes: Uint8Array): Uint8Array | undefined {
+  const clear = clearBytes(kind, bytes);
+  // Before the keys are there nothing leaves in clear: it is dropped.
+  return direction === "out" ? sealers?.[kind].seal(bytes, clear) : opener?.open(bytes, clear, Date.now());
+}
+
 self.onrtctransform = ({ transformer }: RTCTransformEvent) => {
-  const { direction } = transformer.options as FrameOptions;
-  const pass = new TransformStream<RTCEncodedAudioFrame, RTCEncodedAudioFrame>({
+  const options = transformer.options as FrameOptions;
+  const pass = new TransformStream<Frame, Frame>({
     transform(frame, controller) {
-      const bytes = new Uint8Array(frame.data);
-      // Before the keys are there nothing leaves in clear: it is dropped.
-      const changed = direction === "out" ? sealer?.seal(bytes, CLEAR_BYTES) : opener?.open(bytes, CLEAR_BYTES, Date.now());
+      const changed = change(options, new Uint8Array(frame.data));
       if (changed === undefined) {
-        if (direction === "in") counts.refused += 1;
+        if (options.direction === "in") counts.refused += 1;
         return;
       }
-      if (direction === "out") counts.sealed += 1;
-      else counts.opened += 1;
+      if (options.direction === "out") counts.sealed += 1;
+      else counts.opened[options.kind] += 1;
       frame.data = changed.buffer as ArrayBuffer;
       controller.enqueue(frame);
     },

@@ -56,7 +56,7 @@ export function useNotifications(show: Show): void {
   useEffect(() => {
     const rings = device.view().call;
     if (ringing === null || !rings || attentive() || permission() !== "granted") return;
-    announce(nameOf(device.view().accounts, rings.peer), t("notification.call"), rings.conversation, true, (id) => latest.current(id)).catch((error: unknown) => console.debug("notification:", error));
+    announce(nameOf(device.view().accounts, rings.peer), t(rings.video ? "notification.videoCall" : "notification.call"), rings.conversation, true, (id) => latest.current(id)).catch((error: unknown) => console.debug("notification:", error));
   }, [ringing, device, t]);
 
   useEffect(() => {

@@ -4,6 +4,7 @@ import { Drafts } from "../conversation/drafts";
 import { Histories } from "../conversation/histories";
 import type { Device, View } from "../device/contract";
 import { Contents } from "../files/contents";
+import type { LiveMedia } from "../media/live";
 
 interface Session {
   device: Device;
@@ -46,4 +47,11 @@ export function useView<T>(select: (view: View) => T): T {
   const { device } = useSession();
   const subscribe = useCallback((changed: () => void) => device.subscribe(changed), [device]);
   return useSyncExternalStore(subscribe, () => select(device.view()));
+}
+
+/** Sound and picture of the call in this tab. */
+export function useLive(): LiveMedia | null {
+  const { device } = useSession();
+  const subscribe = useCallback((changed: () => void) => device.subscribe(changed), [device]);
+  return useSyncExternalStore(subscribe, () => device.live());
 }

@@ -16,6 +16,7 @@ import { useNavigation } from "../shell/place";
 import { usePhone } from "../shell/usePhone";
 import { LinkDevice } from "./LinkDevice";
 import { Notifications } from "./Notifications";
+import { SoundAndPicture } from "./SoundAndPicture";
 import look from "./settings.module.css";
 
 export function Settings() {
@@ -61,6 +62,9 @@ export function Settings() {
                 ]}
               />
             </div>
+          </Section>
+          <Section title={t("devices.title")} icon="video">
+            <SoundAndPicture />
           </Section>
           <Section title={t("settings.notifications")} icon="bell">
             <Notifications />

@@ -3,6 +3,7 @@ import { useHotkeys, useMediaQuery } from "@mantine/hooks";
 import { useEffect, useRef, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { CallLayer } from "../calls/CallLayer";
+import { CallList } from "../calls/CallList";
 import { Conversation } from "../conversation/Conversation";
 import { Nothing } from "../conversation/Nothing";
 import { ConversationList } from "../conversations/ConversationList";
@@ -13,7 +14,7 @@ import { NoticeStack } from "../notices/NoticeStack";
 import { useNotifications } from "../notifications/useNotifications";
 import { useView } from "../session/Session";
 import { Settings } from "../settings/Settings";
-import { NavigationContext, useNavigationRoot, type Place } from "./place";
+import { isList, NavigationContext, useNavigationRoot, type Place } from "./place";
 import { usePhone } from "./usePhone";
 import { OfflineBanner } from "./OfflineBanner";
 import { useEscape } from "./useEscape";
@@ -28,7 +29,7 @@ type Pane = "side" | "main" | "details";
 
 function panes(place: Place, wide: boolean, three: boolean): Pane[] {
   const { main, details, side } = place;
-  if (!wide) return details ? ["details"] : side !== "list" ? ["side"] : main ? ["main"] : ["side"];
+  if (!wide) return details ? ["details"] : !isList(side) ? ["side"] : main ? ["main"] : ["side"];
   if (!details) return ["side", "main"];
   return three ? ["side", "main", "details"] : ["side", "details"];
 }
@@ -89,6 +90,7 @@ export function Shell({ unusedCode }: { unusedCode: boolean }) {
           {shown.includes("side") && (
             <Side alone={shown.length === 1}>
               {place.side === "list" && <ConversationList search={search} />}
+              {place.side === "calls" && <CallList />}
               {place.side === "new-chat" && <NewChat />}
               {place.side === "new-group" && <NewGroup />}
             </Side>

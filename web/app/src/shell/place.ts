@@ -4,7 +4,7 @@ import type { AccountId, ConversationId } from "../device/contract";
 
 export interface Place {
   /** What the list's pane shows. */
-  side: "list" | "new-chat" | "new-group";
+  side: "list" | "calls" | "new-chat" | "new-group";
   main: { kind: "conversation"; conversation: ConversationId } | { kind: "settings" } | null;
   /** The pane beside the conversation: its details, or one person's. */
   details: { person: AccountId | null } | null;
@@ -37,8 +37,13 @@ function entry(): Entry {
 export function above(place: Place): Place {
   if (place.details?.person) return { ...place, details: { person: null } };
   if (place.details) return { ...place, details: null };
-  if (place.side !== "list") return { ...place, side: "list" };
-  return HOME;
+  if (!isList(place.side)) return { ...place, side: "list" };
+  return { ...HOME, side: place.main ? place.side : "list" };
+}
+
+/** Whether this side lists what can be opened beside it. */
+export function isList(side: Place["side"]): boolean {
+  return side === "list" || side === "calls";
 }
 
 export function useNavigationRoot(): Navigation {
@@ -61,9 +66,9 @@ export function useNavigationRoot(): Navigation {
       go,
       back: () => (depth > 0 ? window.history.back() : go(above(place), true)),
       // From one conversation to another is a step aside, not deeper.
-      openConversation: (conversation) => go({ side: "list", main: { kind: "conversation", conversation }, details: null }, place.main !== null),
+      openConversation: (conversation) => go({ side: isList(place.side) ? place.side : "list", main: { kind: "conversation", conversation }, details: null }, place.main !== null),
       openDetails: (person) => go({ ...place, details: { person } }, place.details !== null && person === null),
-      openSettings: () => go({ side: "list", main: { kind: "settings" }, details: null }, place.main !== null),
+      openSettings: () => go({ side: isList(place.side) ? place.side : "list", main: { kind: "settings" }, details: null }, place.main !== null),
     };
   }, [current]);
 }

@@ -1,6 +1,6 @@
 // What passes between a tab, its worker, and the worker that has the engine.
 import type {
-  AccountId, CallId, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence, View,
+  AccountId, CallId, CallPage, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence, View,
 } from "../device/contract";
 
 /** What a tab may ask; `answer` types stand in `Answers`. */
@@ -25,20 +25,22 @@ export interface Asks {
   message: { conversation: ConversationId; message: MessageId };
   markRead: { conversation: ConversationId; seq: number };
   history: { conversation: ConversationId; before: MessageId | null; limit: number };
+  calls: { before: number | null; limit: number };
+  markCallsSeen: Record<string, never>;
   watchPresence: { accounts: AccountId[] };
   dismiss: { notice: number };
   devices: { account: AccountId | null };
   revokeDevice: { device: string };
   safetyNumber: { account: AccountId };
-  startCall: { conversation: ConversationId; offerSdp: string };
+  startCall: { conversation: ConversationId; offerSdp: string; video: boolean };
   connectMedia: { call: CallId; offerSdp: string };
   acceptCall: { call: CallId };
   declineCall: { call: CallId };
   hangUp: { call: CallId };
   mediaKeys: { call: CallId };
   mediaEpoch: { call: CallId };
-  /** The tab's media talks; or it has failed. */
-  callMedia: { call: CallId; state: "talking" | "failed" };
+  /** The other is heard in the tab that has the media. */
+  callTalks: { call: CallId };
 }
 
 export interface Answers {
@@ -51,6 +53,7 @@ export interface Answers {
   hasFile: boolean;
   message: Message | null;
   history: Page;
+  calls: CallPage;
   devices: DeviceInfo[];
   safetyNumber: string;
   startCall: { call: CallId; answerSdp: string | null };
@@ -101,7 +104,8 @@ export type Between =
 
 /** Asks that do no harm when a new leader hears them a second time. */
 export const REPEATABLE: ReadonlySet<AskName> = new Set<AskName>([
-  "openDirect", "send", "sendFile", "sendLocation", "openFile", "hasFile", "message", "markRead", "history", "watchPresence", "devices", "safetyNumber", "dismiss", "mediaEpoch",
+  "openDirect", "send", "sendFile", "sendLocation", "openFile", "hasFile", "message", "markRead", "history", "calls", "markCallsSeen", "watchPresence",
+  "devices", "safetyNumber", "dismiss", "mediaEpoch",
 ]);
 
 export const CHANNEL = "wardline";

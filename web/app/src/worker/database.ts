@@ -1,14 +1,21 @@
 // The device's durable state in IndexedDB. One call of `apply` is one transaction with strict durability: when it resolves, the changes survive a crash.
 // Every value is sealed (seal.ts); ids, places and numbers that indexes need stay in clear. Absent on purpose: decisions.
-import { type DBSchema, type IDBPDatabase, type StoreNames, openDB } from "idb";
-import type { Body, ConversationId, Message, MessageId, Page } from "../device/contract";
+import { type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames, openDB } from "idb";
+import type { Body, CallPage, ConversationId, Message, MessageId, Page } from "../device/contract";
 import type {
   Changes, Saved, StoredBody, StoredConversation, StoredFile, StoredIdentity, StoredMessage,
 } from "../engine/outputs";
 import { Seal } from "./seal";
 
 const NAME = "wardline";
-const VERSION = 1;
+
+const DAY_MS = 86_400_000;
+
+/** Unread missed calls are counted to here; more are as many as anybody needs to know. */
+const MISSED_MAX = 99;
+
+/** Rows that are looked through at once when an index is made for what was stored before it. */
+const INDEXING_ROWS = 500;
 
 /** Messages that wait stand behind all that are in the log; their place is added to this. */
 const WAITING_ORDER = 1e15;
@@ -23,6 +30,8 @@ interface HistoryRow {
   order: number;
   /** 1 when it counts as unread until it is read. */
   counts: 0 | 1;
+  /** Of a call, and of nothing else: the day it began, counted from 1970 (UTC). No more of it is in clear than pages of a call list need. */
+  callDay?: number;
   sealed: Uint8Array;
 }
 
@@ -35,7 +44,7 @@ interface Schema extends DBSchema {
   history: {
     key: [string, string];
     value: HistoryRow;
-    indexes: { order: [string, number]; unread: [string, number, number] };
+    indexes: { order: [string, number]; unread: [string, number, number]; calls: number };
   };
   outbox: { key: string; value: { conversation: ConversationId; place: number } };
   failures: { key: string; value: Uint8Array };
@@ -45,22 +54,38 @@ const STORES: StoreNames<Schema>[] = [
   "keys", "meta", "cells", "statements", "conversations", "history", "outbox", "failures",
 ];
 
+type Upgrade = (idb: IDBPDatabase<Schema>, transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">) => void;
+
+/** What each version adds to the one before; the version is their number. Steps are only ever added. */
+const UPGRADES: Upgrade[] = [
+  (idb) => {
+    for (const name of STORES) {
+      if (name !== "history") idb.createObjectStore(name);
+    }
+    const history = idb.createObjectStore("history", { keyPath: ["conversation", "id"] });
+    history.createIndex("order", ["conversation", "order"]);
+    history.createIndex("unread", ["conversation", "counts", "order"]);
+  },
+  (_, transaction) => void transaction.objectStore("history").createIndex("calls", "callDay"),
+];
+
 export class Database {
+  /** Calls stored before there was an index of them are being added to it. */
+  private readonly indexed: Promise<void>;
+
   private constructor(
     private readonly idb: IDBPDatabase<Schema>,
     private readonly seal: Seal,
     private me: string,
-  ) {}
+  ) {
+    this.indexed = this.indexCalls();
+    this.indexed.catch(() => undefined); // said to whoever asks for calls
+  }
 
   static async open(): Promise<Database> {
-    const idb = await openDB<Schema>(NAME, VERSION, {
-      upgrade(idb) {
-        for (const name of STORES) {
-          if (name !== "history") idb.createObjectStore(name);
-        }
-        const history = idb.createObjectStore("history", { keyPath: ["conversation", "id"] });
-        history.createIndex("order", ["conversation", "order"]);
-        history.createIndex("unread", ["conversation", "counts", "order"]);
+    const idb = await openDB<Schema>(NAME, UPGRADES.length, {
+      upgrade(idb, from, _, transaction) {
+        for (const upgrade of UPGRADES.slice(from)) upgrade(idb, transaction);
       },
     });
     let key = await idb.get("keys", "seal");
@@ -214,6 +239,48 @@ export class Database {
     return { messages, more: rows.length > limit };
   }
 
+  /** Calls of all conversations, newest first: whole days before `before` (null: from the newest) until there are `limit` of them. */
+  async calls(before: number | null, limit: number): Promise<CallPage> {
+    await this.indexed;
+    const rows: HistoryRow[] = [];
+    let [day, more] = [before, false];
+    const range = before === null ? null : IDBKeyRange.upperBound(before, true);
+    for (let cursor = await this.callCursor(range); cursor; cursor = await cursor.continue()) {
+      more = rows.length >= limit && cursor.key !== day;
+      if (more) break;
+      day = cursor.key;
+      rows.push(cursor.value);
+    }
+    const calls = await Promise.all(rows.map((row) => this.shown(row)));
+    return { calls: calls.sort((one, other) => began(other) - began(one)), before: more ? day : null };
+  }
+
+  /** Missed calls that began after `sinceMs` and are not read in their conversation either, at most `MISSED_MAX`. */
+  async missed(sinceMs: number, readSeq: (conversation: ConversationId) => number): Promise<number> {
+    await this.indexed;
+    const rows: HistoryRow[] = [];
+    for (let cursor = await this.callCursor(IDBKeyRange.lowerBound(dayOf(sinceMs))); cursor; cursor = await cursor.continue()) {
+      const { counts, order, conversation } = cursor.value;
+      if (counts === 1 && order > readSeq(conversation)) rows.push(cursor.value);
+    }
+    let count = 0;
+    for (const row of rows) {
+      const { body } = await this.message(row);
+      if (body.kind === "call" && !body.answered && body.startedAtMs > sinceMs) count += 1;
+      if (count === MISSED_MAX) break;
+    }
+    return count;
+  }
+
+  /** When the person last looked at the calls, Unix time; 0 before. */
+  async callsSeenMs(): Promise<number> {
+    return (await this.json<number>("calls-seen")) ?? 0;
+  }
+
+  async putCallsSeenMs(ms: number): Promise<void> {
+    await this.idb.put("meta", await this.seal.closeJson("meta/calls-seen", ms), "calls-seen");
+  }
+
   async last(conversation: ConversationId): Promise<Message | null> {
     return (await this.history(conversation, null, 1)).messages[0] ?? null;
   }
@@ -250,6 +317,33 @@ export class Database {
     return true;
   }
 
+  private callCursor(range: IDBKeyRange | null) {
+    return this.idb.transaction("history").store.index("calls").openCursor(range, "prev");
+  }
+
+  /** Once: what was stored before version 2 has no day. Goes on where it was when it is broken off. */
+  private async indexCalls(): Promise<void> {
+    if ((await this.idb.get("meta", "calls-indexed")) !== undefined) return;
+    let after: [string, string] = ["", ""];
+    for (;;) {
+      const rows: HistoryRow[] = await this.idb.getAll("history", IDBKeyRange.lowerBound(after, true), INDEXING_ROWS);
+      for (const row of rows) {
+        after = [row.conversation, row.id];
+        const { body } = await this.message(row);
+        if (body.kind === "call") await this.setDay(after, dayOf(body.startedAtMs));
+      }
+      if (rows.length < INDEXING_ROWS) break;
+    }
+    await this.idb.put("meta", await this.seal.closeJson("meta/calls-indexed", true), "calls-indexed");
+  }
+
+  private async setDay(key: [string, string], callDay: number): Promise<void> {
+    const transaction = this.idb.transaction("history", "readwrite");
+    const row = await transaction.store.get(key); // it may have been written anew meanwhile
+    if (row) void transaction.store.put({ ...row, callDay });
+    await transaction.done;
+  }
+
   private async seen(id: ConversationId): Promise<[ConversationId, MessageId][]> {
     const ids: [ConversationId, MessageId][] = [];
     const range = IDBKeyRange.bound([id, 0], [id, Infinity]);
@@ -265,7 +359,8 @@ export class Database {
     const counts = message.sender !== this.me && message.body.kind !== "title" ? 1 : 0;
     const order = message.seq > 0 ? message.seq : WAITING_ORDER + (place ?? message.sentAtMs);
     const sealed = await this.seal.closeJson(`history/${message.conversation}/${message.id}`, message);
-    return { conversation: message.conversation, id: message.id, order, counts, sealed };
+    const call = message.body.kind === "call" ? { callDay: dayOf(message.body.startedAtMs) } : {};
+    return { conversation: message.conversation, id: message.id, order, counts, ...call, sealed };
   }
 
   private message(row: HistoryRow): Promise<StoredMessage> {
@@ -304,6 +399,14 @@ function shownBody(body: StoredBody): Body {
   const { name, mime, bytes: length, width, height, durationMs, caption, thumbnail } = body.file;
   const small = thumbnail === "" ? null : Uint8Array.from(atob(thumbnail), (character) => character.charCodeAt(0));
   return { kind: "file", file: { name, mime, bytes: length, width, height, durationMs, caption, thumbnail: small } };
+}
+
+function dayOf(ms: number): number {
+  return Math.floor(ms / DAY_MS);
+}
+
+function began(message: Message): number {
+  return message.body.kind === "call" ? message.body.startedAtMs : message.sentAtMs;
 }
 
 function text(value: Uint8Array): string {

@@ -20,6 +20,9 @@ const ENROL_WAIT_MS = 20_000;
 /** A new device that shows its code is waited for this long, as by the node. */
 const LINK_WAIT_MS = 300_000;
 
+/** News that may come of a call before the answer that names it: it rings, is accepted, is over. */
+const EARLY_MAX = 8;
+
 type Told = Extract<ToTab, { kind: "patch" | "message" | "media-epoch" }>;
 
 interface Waiting {
@@ -45,8 +48,11 @@ export class Leader {
   private counters: Record<string, number> = {};
   private readonly touched = new Set<ConversationId>();
   private accountsTouched = false;
+  private callsTouched = false;
   private over = false;
   private enrolling: { resolve(): void; reject(failed: Failed): void } | null = null;
+  /** News of a call that is being started, whose id is not known here yet. */
+  private early: Extract<ShownEvent, { kind: "call-state" }>[] | null = null;
   /** The tab that has the call's media. */
   private callTab: string | null = null;
 
@@ -118,6 +124,11 @@ export class Leader {
     signOut: () => this.signOut(),
     history: ({ conversation, before, limit }) => this.database.history(conversation, before, limit),
     message: ({ conversation, message }) => this.database.one(conversation, message),
+    calls: ({ before, limit }) => this.database.calls(before, limit),
+    markCallsSeen: async () => {
+      await this.database.putCallsSeenMs(Date.now());
+      this.model.set({ missedCalls: 0 });
+    },
     discard: ({ conversation, message }) => this.discard(conversation, message),
     sendFile: async ({ conversation, message, content, about }) => {
       // Asked a second time: the first has it.
@@ -145,8 +156,7 @@ export class Leader {
       this.watchTab(tab, call);
       return this.passOn({ kind: "acceptCall", call });
     },
-    callMedia: ({ call, state }) =>
-      state === "talking" ? this.model.callTalks(call) : this.passOn({ kind: "hangUp", call }),
+    callTalks: ({ call }) => this.model.callTalks(call),
   };
 
   /** Asks the engine, and gives what its reply holds. */
@@ -215,6 +225,7 @@ export class Leader {
     this.accountsTouched = true;
     const files = saved.outbox.flatMap(([, { id, body }]) => (body.kind === "file" ? [{ message: id, file: body.file }] : []));
     this.files.restore(files);
+    this.callsTouched = true;
     for (const { id } of saved.conversations) this.touched.add(id);
     await this.refreshTouched();
     this.connect();
@@ -365,6 +376,8 @@ export class Leader {
         Object.assign(this.counters, changes.counters);
         await this.database.apply(changes, this.counters);
         for (const { id } of changes.conversations) this.touched.add(id);
+        // Read in its conversation, a missed call is seen.
+        this.callsTouched ||= this.model.missedCalls > 0 && changes.conversations.length > 0;
         for (const id of changes.forgotten) this.model.forget(id);
         for (const { id, conversation } of changes.history) await this.message(conversation, id);
         break;
@@ -451,6 +464,7 @@ export class Leader {
     if (file !== null) this.files.settled(id, file);
     this.model.message(message);
     this.touched.add(conversation);
+    this.callsTouched ||= message.body.kind === "call";
     this.tell({ kind: "message", message });
   }
 
@@ -475,12 +489,16 @@ export class Leader {
       case "incoming-call":
         if (this.model.call === null || this.model.call.state === "ended") {
           this.model.startCall({
-            id: event.call, conversation: event.conversation, peer: event.caller, direction: "incoming", state: "ringing",
+            id: event.call, conversation: event.conversation, peer: event.caller, direction: "incoming", state: "ringing", video: event.video,
           });
           void this.engine({ kind: "reportRinging", call: event.call }).catch(() => undefined);
         }
         break;
       case "call-state":
+        if (this.early !== null && event.call !== this.model.call?.id) {
+          if (this.early.length < EARLY_MAX) this.early.push(event);
+          break;
+        }
         this.model.callState(event.call, event.state, event.end, event.talkedMs);
         if (event.state === "ended") this.callTab = null;
         break;
@@ -496,13 +514,19 @@ export class Leader {
     }
   }
 
-  private async startCall({ conversation, offerSdp }: Asks["startCall"], tab: string): Promise<unknown> {
-    const reply = await this.engine({ kind: "startCall", conversation, offerSdp });
-    if (reply.kind !== "call") throw { code: "engine", message: "no call came to be" } satisfies Failed;
-    const peer = this.model.conversation(conversation)?.accounts.find((account) => account !== this.model.whole().view?.me);
-    this.model.startCall({ id: reply.call, conversation, peer: peer ?? "", direction: "outgoing", state: "starting" });
-    this.watchTab(tab, reply.call);
-    return reply;
+  private async startCall({ conversation, offerSdp, video }: Asks["startCall"], tab: string): Promise<unknown> {
+    const early = (this.early = [] as NonNullable<Leader["early"]>);
+    try {
+      const reply = await this.engine({ kind: "startCall", conversation, offerSdp, video });
+      if (reply.kind !== "call") throw { code: "engine", message: "no call came to be" } satisfies Failed;
+      const peer = this.model.conversation(conversation)?.accounts.find((account) => account !== this.model.whole().view?.me);
+      this.model.startCall({ id: reply.call, conversation, peer: peer ?? "", direction: "outgoing", state: "starting", video });
+      this.watchTab(tab, reply.call);
+      for (const event of early.filter(({ call }) => call === reply.call)) await this.event(event);
+      return reply;
+    } finally {
+      this.early = null;
+    }
   }
 
   /** A tab that is closed in mid-call hangs up. */
@@ -527,6 +551,19 @@ export class Leader {
     const ids = [...this.touched];
     this.touched.clear();
     for (const id of ids) await this.refresh(id);
+    if (this.callsTouched) {
+      this.callsTouched = false;
+      // Not waited for: after an update it may have to look through the whole history first.
+      this.countMissed().catch((error: unknown) => console.warn("missed calls:", error));
+    }
+  }
+
+  private async countMissed(): Promise<void> {
+    const readSeq = (id: ConversationId) => this.model.conversation(id)?.readSeq ?? 0;
+    const missedCalls = await this.database.missed(await this.database.callsSeenMs(), readSeq);
+    if (missedCalls === this.model.missedCalls) return;
+    this.model.set({ missedCalls });
+    this.show();
   }
 
   private async refresh(id: ConversationId): Promise<void> {

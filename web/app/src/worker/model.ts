@@ -20,6 +20,7 @@ export const EMPTY: View = {
   notices: [],
   call: null,
   transfers: {},
+  missedCalls: 0,
   storagePersistent: null,
 };
 
@@ -46,6 +47,10 @@ export class Model {
 
   get phase(): View["phase"] {
     return this.view.phase;
+  }
+
+  get missedCalls(): number {
+    return this.view.missedCalls;
   }
 
   get call(): Call | null {

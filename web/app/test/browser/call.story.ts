@@ -30,7 +30,7 @@ afterEach(({ task }) => (task.result?.state === "fail" ? hospital.photograph(tas
 afterAll(() => hospital?.close());
 
 test("each hears the other's tone, and the call is written down", async () => {
-  await anna.page.getByRole("button", { name: /^Call/ }).first().click();
+  await anna.page.getByRole("button", { name: /^Call / }).first().click();
   await boris.page.getByRole("button", { name: "Accept" }).click();
   await Promise.all([anna, boris].map(({ page }) => page.getByRole("timer").waitFor()));
   const [annaHears, borisHears] = await Promise.all([anna.heard(), boris.heard()]);
@@ -49,7 +49,7 @@ test("a browser and the native client hear each other", async () => {
   );
   await anna.openDirect("Dr. Carla Rossi");
   await expect.poll(() => anna.page.getByText("online").count(), { timeout: 10_000 }).toBeGreaterThan(0);
-  await anna.page.getByRole("button", { name: /^Call/ }).first().click();
+  await anna.page.getByRole("button", { name: /^Call / }).first().click();
   await anna.page.getByRole("timer").waitFor();
   const annaHears = await anna.heard();
   await anna.page.getByRole("button", { name: "Hang up" }).click();
@@ -68,10 +68,49 @@ test("with a wrong media key nothing is heard", async () => {
       return (post as (...args: unknown[]) => void).call(this, message, ...rest);
     } as typeof post;
   });
-  await anna.page.getByRole("button", { name: /^Call/ }).first().click();
+  await anna.page.getByRole("button", { name: /^Call / }).first().click();
   await boris.page.getByRole("button", { name: "Accept" }).click();
   await boris.page.getByRole("button", { name: "Hang up" }).waitFor();
   const [annaHears, borisHears] = await Promise.all([anna.heard(), boris.heard()]);
   expect(Math.max(annaHears.db, borisHears.db)).toBeLessThan(AUDIBLE_DB - 20);
   await anna.page.getByRole("button", { name: "Hang up" }).click();
+});
+
+test("a line that breaks is said to be broken, and heals", async () => {
+  await boris.page.reload(); // with the right key again
+  await boris.open("Dr. Anna Meier");
+  await anna.page.getByRole("button", { name: /^Call / }).first().click();
+  await boris.page.getByRole("button", { name: "Accept" }).click();
+  await Promise.all([anna, boris].map(({ page }) => page.getByRole("timer").waitFor()));
+  // In a word, once there is something to say.
+  await anna.page.getByRole("button", { name: /^Connection (good|weak|poor)/ }).waitFor();
+  const healed = hospital.still(9_000);
+  await anna.page.getByText("Reconnecting").first().waitFor({ timeout: 9_000 });
+  await healed;
+  await Promise.all([anna, boris].map(({ page }) => page.getByRole("timer").waitFor()));
+  await expect.poll(async () => Math.abs((await anna.heard()).hz - 660), { timeout: 15_000 }).toBeLessThan(TOLERANCE_HZ);
+  await anna.page.getByRole("button", { name: "Hang up" }).click();
+});
+
+test("a tab that is closed or loaded anew in mid-call hangs up", async () => {
+  const talk = async (page: typeof anna.page) => {
+    await page.getByRole("button", { name: /^Call / }).first().click();
+    await boris.page.getByRole("button", { name: "Accept" }).click();
+    await Promise.all([page, boris.page].map((one) => one.getByRole("timer").waitFor()));
+  };
+  // Well below the 30 s for which the node holds a call whose line is gone.
+  const hungUp = () => boris.page.getByText("Hung up").first().waitFor({ timeout: 8_000 });
+  const over = () => boris.page.getByRole("button", { name: "Close", exact: true }).first().click();
+  await anna.open("Boris Weber");
+  await talk(anna.page);
+  await anna.page.reload();
+  await hungUp();
+  await over();
+  await anna.open("Boris Weber");
+  await talk(anna.page);
+  const context = anna.page.context();
+  const next = await context.newPage(); // the browser itself stays
+  await next.goto("about:blank");
+  await anna.page.close();
+  await hungUp();
 });

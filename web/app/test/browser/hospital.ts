@@ -51,19 +51,30 @@ export class Hospital {
     return new Hospital(folder, JSON.parse(readFileSync(readyFile, "utf8")) as Ready, node);
   }
 
-  /** A browser profile of its own: a process of its own, with its own state. `tone`: the WAV file that its microphone hears. */
-  async browser(name: string, options: { tone?: string; locale?: string } = {}): Promise<BrowserContext> {
+  /** A browser profile of its own: a process of its own, with its own state. `tone`: the WAV file that its microphone hears. Its camera is Chromium's own: a moving picture. */
+  async browser(name: string, options: { tone?: string; locale?: string; phone?: boolean; theme?: "light" | "dark" } = {}): Promise<BrowserContext> {
     const context = await chromium.launchPersistentContext(join(this.folder, `profile-${name}`), {
       executablePath: CHROMIUM,
       headless: true,
       args: [...CHROMIUM_ARGUMENTS, ...(options.tone ? [`--use-file-for-fake-audio-capture=${options.tone}`] : [])],
-      viewport: { width: 1280, height: 800 },
+      viewport: options.phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
+      hasTouch: options.phone ?? false,
+      isMobile: options.phone ?? false,
+      colorScheme: options.theme ?? "light",
       locale: options.locale ?? "en-GB",
-      permissions: ["microphone"],
+      permissions: ["microphone", "camera"],
     });
     context.setDefaultTimeout(20_000);
     this.contexts.push(context);
     return context;
+  }
+
+  /** The node is there and does nothing for so long, as one behind a broken line. */
+  async still(ms: number): Promise<void> {
+    const [node] = this.children;
+    node?.kill("SIGSTOP");
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    node?.kill("SIGCONT");
   }
 
   /** Opens the page with this person's link and signs in. */

@@ -62,6 +62,57 @@ export class Person {
       return { hz: (loudest * context.sampleRate) / analyser.fftSize, db: levels[loudest] ?? -Infinity };
     });
   }
+
+  /** What the page shows of the other: the picture's size, how bright it is (0 to 255), and the share of its points that move within half a second. */
+  seen(): Promise<Seen> {
+    return this.page.getByLabel(/^Picture of/).first().evaluate(watch, null);
+  }
+
+  /** The same of what the connection brings, whatever the page makes of it. */
+  arrives(): Promise<Seen> {
+    return this.page.evaluateHandle(async () => {
+      const connection = (window as unknown as { connections: RTCPeerConnection[] }).connections.at(-1);
+      const track = connection?.getReceivers()[1]?.track;
+      if (track === undefined) throw new Error("no call has a picture in this page");
+      const video = document.createElement("video");
+      video.muted = true;
+      video.srcObject = new MediaStream([track]);
+      void video.play();
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      return video;
+    }).then((video) => video.evaluate(watch, null));
+  }
+}
+
+export interface Seen {
+  width: number;
+  height: number;
+  brightness: number;
+  moving: number;
+}
+
+/** Run in a page: looks at a video twice. */
+async function watch(element: Element): Promise<Seen> {
+  const video = element as HTMLVideoElement;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [160, 120];
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (!context) throw new Error("no canvas");
+  const look = () => {
+    context.drawImage(video, 0, 0, canvas.width, canvas.height);
+    return context.getImageData(0, 0, canvas.width, canvas.height).data;
+  };
+  const before = look();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const after = look();
+  const points = canvas.width * canvas.height;
+  let [light, moved] = [0, 0];
+  for (let at = 0; at < after.length; at += 4) {
+    const brightness = (data: Uint8ClampedArray) => ((data[at] ?? 0) + (data[at + 1] ?? 0) + (data[at + 2] ?? 0)) / 3;
+    light += brightness(after);
+    if (Math.abs(brightness(after) - brightness(before)) > 8) moved += 1;
+  }
+  return { width: video.videoWidth, height: video.videoHeight, brightness: light / points, moving: moved / points };
 }
 
 /** Run in a page before its own scripts: keeps its peer connections where `heard` finds them. */

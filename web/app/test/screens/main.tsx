@@ -20,13 +20,47 @@ interface Scene {
 const conversation = (name: string): Partial<Place> => ({ main: { kind: "conversation", conversation: id(name) } });
 const now = Date.now();
 
+function video(): Options {
+  return { call: call({ state: "talking", talkingSinceMs: now - 187_000, video: true }) };
+}
+
+/** Somebody before a wall, drawn. */
+function picture(hue: number): MediaStream {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [640, 480];
+  const context = canvas.getContext("2d");
+  const draw = () => {
+    if (!context) return;
+    const wall = context.createLinearGradient(0, 0, 640, 480);
+    wall.addColorStop(0, `hsl(${hue} 22% 84%)`);
+    wall.addColorStop(1, `hsl(${hue} 20% 58%)`);
+    context.fillStyle = wall;
+    context.fillRect(0, 0, 640, 480);
+    context.fillStyle = "#eef3f4";
+    context.beginPath();
+    context.ellipse(320, 520, 190, 200, 0, 0, 7);
+    context.fill();
+    context.fillStyle = "#8d5f45";
+    context.beginPath();
+    context.ellipse(320, 225, 82, 104, 0, 0, 7);
+    context.fill();
+    context.fillStyle = "#2b2019";
+    context.beginPath();
+    context.ellipse(320, 160, 92, 62, 0, 0, 7);
+    context.fill();
+  };
+  draw();
+  window.setInterval(draw, 100);
+  return canvas.captureStream(10);
+}
+
 const SCENES: Record<string, Scene> = {
   loading: { options: { phase: "loading" } },
   enrol: { options: { phase: "signed-out" }, code: "Ab3_Ab3_" },
   signin: { options: { phase: "signed-out" } },
   linking: { options: { phase: "linking" } },
   ended: { options: { phase: "ended" } },
-  list: {},
+  list: { options: { missedCalls: 1 } },
   direct: { place: conversation("carla") },
   failed: { place: conversation("boris") },
   group: { place: conversation("station1") },
@@ -49,6 +83,15 @@ const SCENES: Record<string, Scene> = {
   outgoing: { options: { call: call({ state: "ringing" }) }, place: conversation("carla") },
   talking: { options: { call: call({ state: "talking", talkingSinceMs: now - 187_000 }) }, place: conversation("carla") },
   "peer-lost": { options: { call: call({ state: "peer-lost", talkingSinceMs: now - 187_000 }) }, place: conversation("carla") },
+  "video": { options: { ...video(), live: { camera: "on", own: picture(20), peer: picture(200), peerCamera: true, line: "up", quality: { grade: "good", rttMs: 24, lossPercent: 0, jitterMs: 4 } } } },
+  "video-off": { options: { ...video(), live: { camera: "off", peerCamera: false, line: "up", quality: { grade: "weak", rttMs: 241, lossPercent: 4.2, jitterMs: 18 } } } },
+  "video-lost": { options: { ...video(), live: { camera: "on", own: picture(20), peer: picture(200), peerCamera: true, line: "lost" } } },
+  "video-ringing": { options: { call: call({ state: "ringing", video: true }), live: { camera: "on", own: picture(20) } } },
+  "video-incoming": { options: { call: call({ direction: "incoming", state: "ringing", video: true }) }, place: conversation("station1") },
+  "video-small": { place: conversation("carla"), options: { call: call({ state: "talking", talkingSinceMs: now - 187_000 }), live: { peer: picture(200), peerCamera: true, line: "up", quality: { grade: "poor", rttMs: 620, lossPercent: 14, jitterMs: 120 } } } },
+  calls: { options: { missedCalls: 2 }, place: { side: "calls", ...conversation("carla") } },
+  "calls-phone": { options: { missedCalls: 2 }, place: { side: "calls" } },
+  "calls-empty": { place: { side: "calls" }, prepare: (device) => { device.calls = async () => ({ calls: [], before: null }); } },
   "call-ended": { options: { call: call({ state: "ended", end: "no-answer" }) }, place: conversation("carla") },
   notices: {
     place: conversation("carla"),

@@ -109,12 +109,14 @@ const ACTS = {
   },
   "connection@list": (page) => page.getByRole("button", { name: /Verbindungsdetails|Connection details/ }).click(),
   "muted@talking": (page) => page.getByRole("button", { name: /Mikrofon ausschalten|Turn microphone off/ }).click(),
+  "devices@video": (page) => page.getByRole("button", { name: /Mikrofon, Kamera und|Choose microphone/ }).click(),
+  "quality@video-off": (page) => page.getByRole("button", { name: /Verbindung schwach|Connection weak/ }).click(),
   "failure@enrol": async (page) => {
     await page.evaluate(() => window.device.failing.set("enrol", Object.assign(new Error("used"), { code: "CodeUsed" })));
     await page.getByRole("button", { name: /Dieses Gerät anmelden|Sign in on this device/ }).click();
   },
 };
-const SCENES = ["loading", "enrol", "signin", "linking", "ended", "list", "direct", "failed", "group", "unread", "left", "unreadable", "details", "person", "settings", "new-chat", "new-group", "offline", "incoming", "outgoing", "talking", "peer-lost", "call-ended", "notices", "files", "places", "transfers", "previews", "empty", ...Object.keys(ACTS)];
+const SCENES = ["loading", "enrol", "signin", "linking", "ended", "list", "direct", "failed", "group", "unread", "left", "unreadable", "details", "person", "settings", "new-chat", "new-group", "offline", "incoming", "outgoing", "talking", "peer-lost", "call-ended", "notices", "files", "places", "transfers", "previews", "empty", "video", "video-off", "video-lost", "video-ringing", "video-incoming", "video-small", "calls", "calls-phone", "calls-empty"];
 
 const wanted = process.argv.slice(2);
 const names = wanted.length > 0 ? SCENES.filter((name) => wanted.includes(name)) : SCENES;
