@@ -176,6 +176,7 @@ export const de = {
     cameraOn: "Kamera einschalten",
     cameraOff: "Kamera ausschalten",
     turnCamera: "Zwischen vorderer und hinterer Kamera wechseln",
+    peerCameraOn: "Kamera von {{name}} ist an",
     peerCameraOff: "Kamera von {{name}} ist aus",
     pictureOf: "Bild von {{name}}",
     ownPicture: "Ihr eigenes Bild",

@@ -178,6 +178,7 @@ export const en: Texts = {
     cameraOn: "Turn camera on",
     cameraOff: "Turn camera off",
     turnCamera: "Switch between front and back camera",
+    peerCameraOn: "{{name}}’s camera is on",
     peerCameraOff: "{{name}}’s camera is off",
     pictureOf: "Picture of {{name}}",
     ownPicture: "Your own picture",
