@@ -199,6 +199,8 @@ export const de = {
     title: "Anrufe",
     none: "Noch keine Anrufe",
     noneHint: "Hier stehen Anrufe, die Sie führen und bekommen, auch die verpassten.",
+    voice: "Anruf",
+    video: "Videoanruf",
     callBack: "{{name}} zurückrufen",
     videoBack: "{{name}} mit Video zurückrufen",
     failed: "Die Anrufe konnten nicht geladen werden.",
