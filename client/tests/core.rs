@@ -290,7 +290,8 @@ fn a_context_id_is_durable_before_it_is_given_out() {
 #[test]
 fn a_call_of_an_earlier_start_of_the_program_is_hung_up() {
     use wire::call_state::State;
-    for (state, hangs_up) in [(State::Accepted, true), (State::Ringing, true), (State::PeerLost, false), (State::Ended, false)]
+    for (state, hangs_up) in
+        [(State::Accepted, true), (State::Ringing, true), (State::PeerLost, false), (State::Ended, false)]
     {
         let mut alice = Alice::ready();
         let told = wire::CallState { call_id: vec![9; 16].into(), state: state.into(), ..Default::default() };

@@ -410,7 +410,7 @@ export class MemoryDevice implements Device {
     this.hear({ camera: on ? "on" : "off", cameraFailure: null });
   }
   turnCamera = () => this.ask("turnCamera");
-  rechooseDevices = () => this.ask("rechooseDevices");
+  rechooseDevice = (use: string) => this.ask("rechooseDevice", use);
 
   /** What the call in this tab sounds and looks like from now on. */
   hear(part: Partial<LiveMedia>): void {

@@ -19,6 +19,7 @@ import { Picture } from "./Picture";
 import { QualityMark } from "./QualityMark";
 import { Status } from "./status";
 import { ring } from "./tone";
+import listLook from "../conversations/list.module.css";
 import look from "./calls.module.css";
 
 /** How long it is said that, and why, a call is over. */
@@ -72,6 +73,7 @@ function Ended({ call, name, close }: { call: Call; name: string; close: () => v
 
 function Running({ call, name, command }: { call: Call; name: string; command: Command }) {
   const here = useLive();
+  const ending = useCommand();
   const live = call.here ? here : null;
   const [stage, setStage] = useState(call.video);
   const camera = live !== null && live.camera !== "off";
@@ -81,8 +83,8 @@ function Running({ call, name, command }: { call: Call; name: string; command: C
     setBefore(camera);
     if (camera) setStage(true);
   }
-  if (live && stage) return <CallStage call={call} name={name} live={live} command={command} makeSmall={() => setStage(false)} />;
-  return <Bar call={call} name={name} live={live} command={command} makeLarge={() => setStage(true)} />;
+  if (live && stage) return <CallStage call={call} name={name} live={live} command={command} ending={ending} makeSmall={() => setStage(false)} />;
+  return <Bar call={call} name={name} live={live} command={command} ending={ending} makeLarge={() => setStage(true)} />;
 }
 
 interface BarProps {
@@ -90,10 +92,11 @@ interface BarProps {
   name: string;
   live: LiveMedia | null;
   command: Command;
+  ending: Command;
   makeLarge: () => void;
 }
 
-function Bar({ call, name, live, command, makeLarge }: BarProps) {
+function Bar({ call, name, live, command, ending, makeLarge }: BarProps) {
   const { t } = useTranslation();
   const { openConversation } = useNavigation();
   return (
@@ -110,9 +113,12 @@ function Bar({ call, name, live, command, makeLarge }: BarProps) {
           </span>
         </button>
         {live?.quality && <QualityMark quality={live.quality} />}
-        {live && <Controls call={call} live={live} command={command} size={38} />}
+        {live && <Controls call={call} live={live} command={command} ending={ending} size={38} />}
       </div>
-      <Failure text={command.failure} />
+      <Failure text={ending.failure ?? command.failure} />
+      <p className={listLook.hidden} role="status">
+        {live?.peerCamera && t("call.peerCameraOn", { name })}
+      </p>
       {live && <Small live={live} name={name} makeLarge={makeLarge} />}
     </>
   );

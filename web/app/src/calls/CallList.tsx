@@ -117,10 +117,15 @@ function CallRow({ message, callBack, busy }: RowProps) {
           </span>
           <span className={look.what} data-missed={missed || undefined}>
             <Icon name={own ? "arrowOut" : missed ? "callIn" : "arrowIn"} size={15} />
-            <span>
-              {t(`call.${callWord(own, body)}`)}
-              {body.answered && ` · ${duration(body.talkedMs)}`}
-            </span>
+            {body.answered ? (
+              <span>
+                {/* The arrow says the direction to those who see it, in fewer letters. */}
+                <span className={listLook.hidden}>{t(`call.${callWord(own, body)}`)} </span>
+                <span aria-hidden="true">{t(video ? "calls.video" : "calls.voice")}</span> · {duration(body.talkedMs)}
+              </span>
+            ) : (
+              <span>{t(`call.${callWord(own, body)}`)}</span>
+            )}
           </span>
         </span>
       </UnstyledButton>

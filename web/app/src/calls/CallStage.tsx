@@ -11,6 +11,7 @@ import { ABOVE_STAGE, Controls } from "./Controls";
 import { Picture } from "./Picture";
 import { QualityMark } from "./QualityMark";
 import { Status } from "./status";
+import { useWakeLock } from "./useWakeLock";
 import look from "./calls.module.css";
 
 interface Props {
@@ -18,11 +19,13 @@ interface Props {
   name: string;
   live: LiveMedia;
   command: Command;
+  ending: Command;
   makeSmall: () => void;
 }
 
-export function CallStage({ call, name, live, command, makeSmall }: Props) {
+export function CallStage({ call, name, live, command, ending, makeSmall }: Props) {
   const { t } = useTranslation();
+  useWakeLock();
   return (
     <Modal.Root opened onClose={makeSmall} fullScreen closeOnClickOutside={false} lockScroll={false} zIndex={440} transitionProps={{ duration: 0 }}>
       <Modal.Content aria-label={t("call.with", { name })} radius={0}>
@@ -46,8 +49,8 @@ export function CallStage({ call, name, live, command, makeSmall }: Props) {
           </header>
           {live.own && <Picture stream={live.own} mirrored={live.ownMirrored} label={t("call.ownPicture")} className={look.own} />}
           <footer className={look.bottom}>
-            <Failure text={command.failure ?? (live.cameraFailure === null ? null : t("error.camera"))} />
-            <Controls call={call} live={live} command={command} size={52} />
+            <Failure text={ending.failure ?? command.failure ?? (live.cameraFailure === null ? null : t("error.camera"))} />
+            <Controls call={call} live={live} command={command} ending={ending} size={52} />
           </footer>
         </div>
       </Modal.Content>

@@ -16,10 +16,12 @@ interface Props {
   call: Call;
   live: LiveMedia;
   command: Command;
+  /** Of its own: hanging up does not wait for a camera that is being asked for. */
+  ending: Command;
   size: number;
 }
 
-export function Controls({ call, live, command, size }: Props) {
+export function Controls({ call, live, command, ending, size }: Props) {
   const { t } = useTranslation();
   const device = useDevice();
   const { muted, camera } = live;
@@ -28,7 +30,7 @@ export function Controls({ call, live, command, size }: Props) {
   return (
     <div className={look.controls}>
       {talks && (
-        <Control label={muted ? t("call.unmute") : t("call.mute")} icon={muted ? "micOff" : "mic"} size={size} pressed={muted} press={() => void command.run(() => device.setMuted(!muted))} />
+        <Control label={muted ? t("call.unmute") : t("call.mute")} icon={muted ? "micOff" : "mic"} size={size} pressed={muted} press={() => void device.setMuted(!muted)} />
       )}
       <Control
         label={cameraOn ? t("call.cameraOff") : t("call.cameraOn")}
@@ -41,7 +43,7 @@ export function Controls({ call, live, command, size }: Props) {
       {camera === "on" && hasTwoSides() && <Control label={t("call.turnCamera")} icon="turn" size={size} press={() => void command.run(() => device.turnCamera())} />}
       <DeviceMenu size={size} />
       <Tooltip label={t("call.hangUp")} zIndex={ABOVE_STAGE}>
-        <ActionIcon variant="filled" size={size} radius="xl" color="red" className={look.hangUp} aria-label={t("call.hangUp")} onClick={() => void command.run(() => device.hangUp())}>
+        <ActionIcon variant="filled" size={size} radius="xl" color="red" className={look.hangUp} aria-label={t("call.hangUp")} onClick={() => void ending.run(() => device.hangUp())}>
           <Icon name="phoneDown" size={size * 0.5} />
         </ActionIcon>
       </Tooltip>

@@ -30,7 +30,7 @@ export function useDevices(use: MediaDeviceUse, shown: boolean): Devices {
     (deviceId: string | null) => {
       choose(use, deviceId);
       setWanted(deviceId);
-      return device.rechooseDevices();
+      return device.rechooseDevice(use);
     },
     [use, device],
   );

@@ -1,5 +1,6 @@
 // What a tab may ask of its device and what it is told. Plain objects that pass through structured clone; ids are 32 lower-case hexadecimal digits.
 // The worker side is worker.ts; the tab side is device.ts. Absent on purpose: keys and ciphertext. They never leave the worker.
+import type { MediaDeviceUse } from "../media/devices";
 import type { LiveMedia } from "../media/live";
 
 export type AccountId = string;
@@ -302,6 +303,6 @@ export interface Device {
   setCamera(on: boolean): Promise<void>;
   /** From the front camera to the back one, or the other way. */
   turnCamera(): Promise<void>;
-  /** Other devices were chosen (media/devices.ts): a call that is going on takes them. */
-  rechooseDevices(): Promise<void>;
+  /** Another device was chosen (media/devices.ts): a call that is going on takes it. */
+  rechooseDevice(use: MediaDeviceUse): Promise<void>;
 }

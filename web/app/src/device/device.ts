@@ -1,5 +1,6 @@
 // The device as this tab sees it: asks its worker, keeps the view up to date, and has the sound and picture of a call that is taken here.
 import { CallMedia } from "../media/call";
+import type { MediaDeviceUse } from "../media/devices";
 import type { MediaKeys } from "../media/frames";
 import type { LiveMedia } from "../media/live";
 import { ownScript } from "../trusted";
@@ -185,7 +186,7 @@ class WorkerDevice implements Device {
 
   setCamera = (on: boolean): Promise<void> => (on ? this.cameraOn() : (this.media?.setCamera(false) ?? Promise.resolve()));
   turnCamera = (): Promise<void> => this.media?.turnCamera() ?? Promise.resolve();
-  rechooseDevices = (): Promise<void> => this.media?.rechoose() ?? Promise.resolve();
+  rechooseDevice = (use: MediaDeviceUse): Promise<void> => this.media?.rechoose(use) ?? Promise.resolve();
 
   private async cameraOn(): Promise<void> {
     try {

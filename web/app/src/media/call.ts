@@ -1,6 +1,6 @@
 // One call's sound and picture in this tab: devices -> codecs -> SFrame -> the node, and back. Connected while it rings, silent and dark until it is accepted.
 import { ownScript } from "../trusted";
-import { microphone, playOn } from "./devices";
+import { type MediaDeviceUse, microphone, playOn } from "./devices";
 import framesAddress from "./frames.ts?worker&url";
 import type { FrameCounts, FrameOptions, MediaKeys, ToFrames } from "./frames";
 import { type LiveMedia, SILENT } from "./live";
@@ -55,6 +55,7 @@ export class CallMedia {
     this.pass(voice, "audio");
     this.pass(picture, "video");
     this.voice = voice.sender;
+    this.watchMicrophone();
     this.picture = new OwnPicture(picture.sender, (own) => {
       this.put({ camera: own ? "on" : "off", own: own?.stream ?? null, ownMirrored: own?.mirrored ?? true });
     });
@@ -115,16 +116,11 @@ export class CallMedia {
     return this.tryPicture(() => this.picture.turnAround());
   }
 
-  /** Other devices were chosen: takes them. */
-  async rechoose(): Promise<void> {
-    await playOn(this.audio);
-    await this.tryPicture(() => this.picture.rechoose());
-    const track = await microphone();
-    if (this.closed || track.getSettings().deviceId === this.microphone.getSettings().deviceId) return track.stop();
-    track.enabled = this.microphone.enabled;
-    await this.voice.replaceTrack(track);
-    this.microphone.stop();
-    this.microphone = track;
+  /** Another device was chosen: takes it. */
+  async rechoose(use: MediaDeviceUse): Promise<void> {
+    if (use === "loudspeaker") await playOn(this.audio);
+    else if (use === "camera") await this.tryPicture(() => this.picture.rechoose());
+    else await this.takeMicrophone();
   }
 
   close(): void {
@@ -136,6 +132,21 @@ export class CallMedia {
     this.connection.close();
     this.audio.srcObject = null;
     this.frames.terminate();
+  }
+
+  private async takeMicrophone(): Promise<void> {
+    const track = await microphone();
+    if (this.closed) return track.stop();
+    track.enabled = this.started && !this.live.muted;
+    await this.voice.replaceTrack(track);
+    this.microphone.stop();
+    this.microphone = track;
+    this.watchMicrophone();
+  }
+
+  /** Unplugged in mid-sentence: the default one goes on. Without any the call goes on in one direction. */
+  private watchMicrophone(): void {
+    this.microphone.addEventListener("ended", () => void this.takeMicrophone().catch(() => undefined), { once: true });
   }
 
   private async tryPicture(step: () => Promise<void>): Promise<void> {

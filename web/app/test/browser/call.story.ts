@@ -84,9 +84,15 @@ test("a line that breaks is said to be broken, and heals", async () => {
   await Promise.all([anna, boris].map(({ page }) => page.getByRole("timer").waitFor()));
   // In a word, once there is something to say.
   await anna.page.getByRole("button", { name: /^Connection (good|weak|poor)/ }).waitFor();
-  const healed = hospital.still(9_000);
-  await anna.page.getByText("Reconnecting").first().waitFor({ timeout: 9_000 });
+  const path = () => anna.page.evaluate(() => {
+    const connection = (window as unknown as { connections: RTCPeerConnection[] }).connections.at(-1);
+    return /a=ice-ufrag:(\S+)/.exec(connection?.currentLocalDescription?.sdp ?? "")?.[1];
+  });
+  const before = await path();
+  const healed = hospital.still(11_000);
+  await anna.page.getByText("Reconnecting").first().waitFor({ timeout: 11_000 });
   await healed;
+  await expect.poll(path, { timeout: 10_000 }).not.toBe(before);
   await Promise.all([anna, boris].map(({ page }) => page.getByRole("timer").waitFor()));
   await expect.poll(async () => Math.abs((await anna.heard()).hz - 660), { timeout: 15_000 }).toBeLessThan(TOLERANCE_HZ);
   await anna.page.getByRole("button", { name: "Hang up" }).click();

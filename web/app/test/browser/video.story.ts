@@ -86,6 +86,18 @@ test("another microphone and the other side's camera are taken in mid-call", asy
   expect(Math.abs((await boris.heard()).hz - 440)).toBeLessThan(5);
 });
 
+test("new keys in mid-call, for a further device of one of them, stop no picture", async () => {
+  await hospital.native("boris", "enrol", hospital.ready.enrolment["boris"] ?? "");
+  const listening = hospital.native("boris", "chat", "listen", "--for", "4");
+  await anna.page.getByText("Boris Weber is using a new device").waitFor({ state: "attached" });
+  await listening;
+  // Longer than the keys before are kept.
+  await new Promise((resolve) => setTimeout(resolve, 5_500));
+  expectMoving(await anna.seen());
+  expectMoving(await boris.seen());
+  expect(Math.abs((await anna.heard()).hz - 660)).toBeLessThan(5);
+});
+
 test("a camera that goes off is said to be off, and comes back without anything negotiated", async () => {
   await boris.page.getByRole("button", { name: "Turn camera off" }).click();
   await anna.page.getByText("Boris Weber’s camera is off").waitFor();
