@@ -103,6 +103,8 @@ pub struct Media {
     pub address: SocketAddr,
     /// What clients are told, "ip:port", one for each shard. Empty: the addresses of this host's interfaces.
     pub advertise: Vec<SocketAddr>,
+    /// Whether each shard takes media over TCP too, on the same port, for networks that block UDP.
+    pub tcp: bool,
     /// Ties each shard's thread to one core.
     pub pin_cores: bool,
     /// Participants in one room; further ones are refused.
@@ -115,6 +117,7 @@ impl Default for Media {
             shards: 0,
             address: SocketAddr::from(([0, 0, 0, 0], 4434)),
             advertise: Vec::new(),
+            tcp: true,
             pin_cores: false,
             room_participants_max: 64,
         }

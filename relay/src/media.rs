@@ -30,6 +30,7 @@ pub(crate) fn settings(config: &crate::config::Media) -> wardline_sfu::Config {
         shards,
         bind: (0..shards).map(|shard| SocketAddr::new(config.address.ip(), port(shard))).collect(),
         advertised: config.advertise.clone(),
+        tcp: config.tcp,
         pin_cores: config.pin_cores,
         room_participants_max: config.room_participants_max,
         ..wardline_sfu::Config::default()

@@ -11,6 +11,8 @@ pub struct Config {
     /// What each shard tells clients: one address per shard. May differ from `bind` (NAT, forwarded port). Empty: the
     /// addresses of this host's interfaces, with the bound port.
     pub advertised: Vec<SocketAddr>,
+    /// Whether each shard listens on TCP too, at the same address and port, for networks that block UDP.
+    pub tcp: bool,
     /// Whether each shard's thread is tied to one core.
     pub pin_cores: bool,
     /// Participants in one room; more are refused.
@@ -27,6 +29,7 @@ impl Default for Config {
             shards: 1,
             bind: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)],
             advertised: Vec::new(),
+            tcp: false,
             pin_cores: false,
             room_participants_max: 64,
             command_queue: 1024,

@@ -2,11 +2,11 @@
 use super::driver::Mutation;
 use super::line::{self, Refused};
 use super::room::{Connection, Source, Track};
-use super::{CONSENT, Core, LOST_AFTER, Output, Place, Transmit, stun};
+use super::{CONSENT, Core, LOST_AFTER, Output, Place, Remote, Transmit, Transport, stun};
 use crate::{DropCause, Event};
-use std::net::SocketAddr;
 use std::time::Instant;
 use str0m::media::Mid;
+use str0m::net::Protocol;
 use str0m::rtp::RtpPacket;
 
 impl Core {
@@ -40,7 +40,9 @@ impl Core {
     // Hands out the datagrams of the outcome.
     fn send(&mut self) {
         let transmits = self.outcome.transmits.drain(..).map(|transmit| {
+            let transport = if transmit.proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
             Output::Transmit(Transmit {
+                transport,
                 source: transmit.source,
                 destination: transmit.destination,
                 contents: transmit.contents.into(),
@@ -71,7 +73,7 @@ impl Core {
 
     /// Whether a check looks recorded and sent again by somebody else. Checks carry no time and no counter, so the integrity of a
     /// recorded one is right, and str0m would send the participant's media to wherever it seems to come from.
-    pub(super) fn is_replay(&self, now: Instant, place: Place, source: SocketAddr, datagram: &[u8]) -> bool {
+    pub(super) fn is_replay(&self, now: Instant, place: Place, source: Remote, datagram: &[u8]) -> bool {
         let Some(connection) = self.places.connection(place) else { return false };
         let recent = |holder: &Connection| now.saturating_duration_since(holder.heard_at) < LOST_AFTER;
         let holder = self.addresses.get(&source).filter(|holder| **holder != place);
@@ -82,7 +84,7 @@ impl Core {
     }
 
     /// Notes where a participant was heard from, and by which check.
-    pub(super) fn learn_address(&mut self, place: Place, address: SocketAddr, check: Option<stun::Transaction>) {
+    pub(super) fn learn_address(&mut self, place: Place, address: Remote, check: Option<stun::Transaction>) {
         let known = self.addresses.get(&address) == Some(&place);
         let Some(connection) = self.places.connection_mut(place) else { return };
         if let Some(check) = check {

@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::Candidate;
 use str0m::crypto::dtls::DtlsCert;
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::Ssrc;
 
 pub(crate) use places::Place;
@@ -44,11 +44,43 @@ pub const CONSENT: Duration = Duration::from_secs(30);
 /// Bytes of one datagram; longer ones are malformed. The path to a phone does not carry more in one piece.
 pub const DATAGRAM_BYTES_MAX: usize = 1_500;
 
+/// How datagrams travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// As datagrams.
+    Udp,
+    /// One after the other on a connection that the participant opened (ICE-TCP, RFC 6544), for networks that block UDP.
+    Tcp,
+}
+
+/// Where a participant is. Shows no address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Remote {
+    /// How it is reached.
+    pub transport: Transport,
+    /// Its address.
+    pub address: SocketAddr,
+}
+
+impl From<SocketAddr> for Remote {
+    fn from(address: SocketAddr) -> Self {
+        Self { transport: Transport::Udp, address }
+    }
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Remote({:?})", self.transport)
+    }
+}
+
 /// Settings of one core.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The addresses that answers name: where participants reach this core.
     pub candidates: Vec<SocketAddr>,
+    /// Whether they are reached by TCP too.
+    pub tcp: bool,
     /// Participants in one room.
     pub room_participants_max: usize,
 }
@@ -65,6 +97,8 @@ pub enum Output {
 
 /// A datagram to send. Shows no address.
 pub struct Transmit {
+    /// How it goes.
+    pub transport: Transport,
     /// Which of [`Config::candidates`] it comes from.
     pub source: SocketAddr,
     /// Where it goes.
@@ -95,7 +129,7 @@ pub struct Core {
     certificate: DtlsCert,
     rooms: HashMap<RoomId, Vec<Place>>,
     places: Places,
-    addresses: HashMap<SocketAddr, Place>,
+    addresses: HashMap<Remote, Place>,
     names: HashMap<String, Place>,
     timers: Timers,
     outputs: VecDeque<Output>,
@@ -109,16 +143,19 @@ pub struct Core {
 impl Core {
     /// A core without rooms. Makes its DTLS certificate. Errors when an address cannot be advertised.
     pub fn new(config: Config) -> Result<Self, StartError> {
-        let candidates = config
-            .candidates
-            .iter()
-            .map(|address| {
-                Candidate::host(*address, Protocol::Udp).map_err(|_| StartError::Advertised {
-                    address: *address,
-                    reason: "clients cannot send to it: it is unspecified, link-local, broadcast or multicast",
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let refused = |address| StartError::Advertised {
+            address,
+            reason: "clients cannot send to it: it is unspecified, link-local, broadcast or multicast",
+        };
+        let udp = |address: &SocketAddr| Candidate::host(*address, Protocol::Udp).map_err(|_| refused(*address));
+        let tcp = |address: &SocketAddr| {
+            let passive = Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive).build();
+            passive.map_err(|_| refused(*address))
+        };
+        let mut candidates = config.candidates.iter().map(udp).collect::<Result<Vec<_>, _>>()?;
+        if config.tcp {
+            candidates.extend(config.candidates.iter().map(tcp).collect::<Result<Vec<_>, _>>()?);
+        }
         let certificate =
             str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().ok_or_else(|| {
                 StartError::System { doing: "making a DTLS certificate", source: std::io::ErrorKind::Other.into() }
@@ -141,7 +178,14 @@ impl Core {
     }
 
     /// Takes a datagram that came from `source` to `destination`, one of [`Config::candidates`].
-    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        source: impl Into<Remote>,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) {
+        let source = source.into();
         if datagram.len() > DATAGRAM_BYTES_MAX {
             return self.drop_packet(DropCause::Malformed);
         }
@@ -155,12 +199,17 @@ impl Core {
         if is_stun && self.is_replay(now, place, source, datagram) {
             return self.drop_packet(DropCause::Stale);
         }
-        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
+        let protocol = match source.transport {
+            Transport::Udp => Protocol::Udp,
+            Transport::Tcp => Protocol::Tcp,
+        };
+        let Ok(receive) = Receive::new(protocol, source.address, destination, datagram) else {
             return self.drop_packet(DropCause::Malformed);
         };
         self.drive(now, place, Mutation::Receive(receive, rtp_ssrc(datagram)));
         // str0m answers a check only when its integrity is right: so this is the participant, and its address.
-        if is_stun && self.outcome.transmits.iter().any(|t| t.destination == source && stun::is_stun(&t.contents)) {
+        let answers = |t: &str0m::net::Transmit| t.destination == source.address && stun::is_stun(&t.contents);
+        if is_stun && self.outcome.transmits.iter().any(answers) {
             self.heard(now, place);
             self.learn_address(place, source, stun::transaction(datagram));
         }

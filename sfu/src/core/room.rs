@@ -3,10 +3,9 @@ use super::driver::{Dead, Driver, Mutation, Outcome};
 use super::line::{self, Line};
 use super::sdp::{self, Offer, SessionMark};
 use super::stun::Transaction;
-use super::{CONNECT_WITHIN, LOST_AFTER, Place as Key};
+use super::{CONNECT_WITHIN, LOST_AFTER, Place as Key, Remote};
 use crate::{ParticipantId, RoomId};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::Candidate;
 use str0m::crypto::dtls::DtlsCert;
@@ -87,8 +86,8 @@ pub(super) struct Connection {
     pub(super) driver: Driver,
     pub(super) mark: SessionMark,
     pub(super) ufrag: String,
-    pub(super) addresses: Vec<SocketAddr>,
-    checks: VecDeque<(Transaction, SocketAddr)>,
+    pub(super) addresses: Vec<Remote>,
+    checks: VecDeque<(Transaction, Remote)>,
     pub(super) lines: Vec<Line>,
     tracks: Vec<Track>,
     pub(super) connected: bool,
@@ -161,19 +160,19 @@ impl Connection {
     }
 
     /// Remembers an address that a check of the participant came from. Gives the address that is forgotten for it.
-    pub(super) fn learn(&mut self, address: SocketAddr) -> Option<SocketAddr> {
+    pub(super) fn learn(&mut self, address: Remote) -> Option<Remote> {
         let forgotten = (self.addresses.len() >= ADDRESSES_MAX).then(|| self.addresses.remove(0));
         self.addresses.push(address);
         forgotten
     }
 
     /// Whether this check came before, from another address.
-    pub(super) fn checked_from_elsewhere(&self, check: Transaction, source: SocketAddr) -> bool {
+    pub(super) fn checked_from_elsewhere(&self, check: Transaction, source: Remote) -> bool {
         self.checks.iter().any(|(known, from)| *known == check && *from != source)
     }
 
     /// Remembers a check that was answered.
-    pub(super) fn note_check(&mut self, check: Transaction, source: SocketAddr) {
+    pub(super) fn note_check(&mut self, check: Transaction, source: Remote) {
         if self.checks.len() >= CHECKS_MAX {
             self.checks.pop_front();
         }

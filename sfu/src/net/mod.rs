@@ -6,6 +6,7 @@ mod directory;
 mod lane;
 mod shard;
 mod socket;
+mod tcp;
 
 use crate::core::{self, Core};
 use crate::{Busy, Config, ConnectError, DropCause, Event, ParticipantId, RoomId, StartError, Stats};
@@ -14,11 +15,12 @@ use lane::{Command, Sender};
 use mio::{Poll, Waker};
 use shard::{LANE, Listener, Shard};
 use socket::Socket;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use tcp::Tcp;
 
 /// The running media plane: a handle for the node. Cloning it gives another handle to the same plane, which ends when the last
 /// handle is gone or at [`Sfu::shutdown`].
@@ -175,13 +177,16 @@ fn prepare(
     listener: &Listener,
 ) -> Result<(Handle, Shard), StartError> {
     let system = |doing| move |source| StartError::System { doing, source };
-    let socket = UdpSocket::bind(address).map_err(|source| StartError::Bind { address, source })?;
+    let (socket, tcp) = bind(address, config.tcp).map_err(|source| StartError::Bind { address, source })?;
     let bound = socket.local_addr().map_err(system("reading the bound address"))?;
     let candidates = addresses::advertised(bound, config.advertised.get(index).copied())?;
     let core = Core::new(core::Config {
         candidates: candidates.clone(),
+        tcp: config.tcp,
         room_participants_max: config.room_participants_max,
     })?;
+    let tcp = tcp.map(|listener| Tcp::new(listener, candidates.clone())).transpose();
+    let tcp = tcp.map_err(system("setting up the TCP listener"))?;
     let socket =
         Socket::new(socket, candidates, config.socket_buffer_bytes).map_err(system("setting up the socket"))?;
     let poll = Poll::new().map_err(system("making a poll"))?;
@@ -190,7 +195,27 @@ fn prepare(
     let totals = Arc::new(Totals::default());
     let handle = Handle { sender, bound, totals: totals.clone() };
     let (directory, listener) = (directory.clone(), listener.clone());
-    Ok((handle, Shard { index, core, socket, poll, lane, directory, totals, listener, transmits: Vec::new() }))
+    Ok((handle, Shard { index, core, socket, tcp, poll, lane, directory, totals, listener, transmits: Vec::new() }))
+}
+
+/// Free ports tried for a pair of sockets; a port may be free for UDP and taken for TCP.
+const FREE_PORTS_TRIED: usize = 16;
+
+/// The shard's UDP socket, and a TCP listener on the same port.
+fn bind(address: SocketAddr, tcp: bool) -> std::io::Result<(UdpSocket, Option<TcpListener>)> {
+    let mut tries = if address.port() == 0 { FREE_PORTS_TRIED } else { 1 };
+    loop {
+        tries -= 1;
+        let socket = UdpSocket::bind(address)?;
+        if !tcp {
+            return Ok((socket, None));
+        }
+        match TcpListener::bind(socket.local_addr()?) {
+            Ok(listener) => return Ok((socket, Some(listener))),
+            Err(error) if tries == 0 => return Err(error),
+            Err(_) => {}
+        }
+    }
 }
 
 fn spawn(shard: Shard, core: Option<core_affinity::CoreId>) -> Result<JoinHandle<()>, StartError> {

@@ -1,9 +1,10 @@
 //! A shard: one thread, one socket, one core. It owns its rooms; others send it commands.
 use super::lane::{Command, Lane};
 use super::socket::{Received, Socket};
+use super::tcp::Tcp;
 use super::{Directory, Totals};
 use crate::Event;
-use crate::core::{Core, Output, Transmit};
+use crate::core::{Core, Output, Remote, Transmit, Transport};
 use mio::{Events, Interest, Poll, Token};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,6 +12,9 @@ use std::time::{Duration, Instant};
 
 pub(super) const SOCKET: Token = Token(0);
 pub(super) const LANE: Token = Token(1);
+
+/// Events taken from the kernel at once; the others come in the next round.
+const EVENTS: usize = 64;
 
 /// Commands done before the shard looks at its socket again.
 const COMMANDS_MAX: usize = 64;
@@ -25,6 +29,7 @@ pub(super) struct Shard {
     pub(super) index: usize,
     pub(super) core: Core,
     pub(super) socket: Socket,
+    pub(super) tcp: Option<Tcp>,
     pub(super) poll: Poll,
     pub(super) lane: Lane,
     pub(super) directory: Arc<Directory>,
@@ -40,13 +45,20 @@ impl Shard {
         // events and counters.
         let _silence = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default());
         self.poll.registry().register(&mut self.socket.io, SOCKET, Interest::READABLE)?;
-        let mut events = Events::with_capacity(8);
+        if let Some(tcp) = &mut self.tcp {
+            tcp.register(self.poll.registry())?;
+        }
+        let mut events = Events::with_capacity(EVENTS);
         let mut more = false;
         loop {
             let sleep = if more { Duration::ZERO } else { self.sleep() };
             match self.poll.poll(&mut events, Some(sleep)) {
                 Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
+            }
+            if let Some(tcp) = &mut self.tcp {
+                let connections = events.iter().map(|event| event.token()).filter(|token| *token != SOCKET && *token != LANE);
+                connections.for_each(|token| tcp.ready(token, self.poll.registry()));
             }
             if !self.commands() {
                 self.core.close(Instant::now());
@@ -71,7 +83,7 @@ impl Shard {
     }
 
     fn receive(&mut self) -> std::io::Result<bool> {
-        let Self { socket, core, totals, .. } = self;
+        let Self { socket, tcp, poll, core, totals, .. } = self;
         let now = Instant::now();
         let (mut packets, mut bytes) = (0, 0);
         let received = socket.receive(|source, destination, datagram| {
@@ -79,9 +91,17 @@ impl Shard {
             bytes += datagram.len() as u64;
             core.handle_datagram(now, source, destination, datagram);
         });
+        let over_tcp = tcp.as_mut().is_some_and(|tcp| {
+            tcp.receive(now, poll.registry(), |address, destination, datagram| {
+                packets += 1;
+                bytes += datagram.len() as u64;
+                let source = Remote { transport: Transport::Tcp, address };
+                core.handle_datagram(now, source, destination, datagram);
+            })
+        });
         totals.packets_in.fetch_add(packets, Relaxed);
         totals.bytes_in.fetch_add(bytes, Relaxed);
-        Ok(matches!(received?, Received::More))
+        Ok(matches!(received?, Received::More) || over_tcp)
     }
 
     // Hands out what the core wants done.
@@ -94,6 +114,14 @@ impl Shard {
         }
         if self.transmits.is_empty() {
             return;
+        }
+        if let Some(tcp) = &mut self.tcp {
+            for transmit in self.transmits.extract_if(.., |transmit| transmit.transport == Transport::Tcp) {
+                let (sent, failed) = if tcp.send(&transmit, self.poll.registry()) { (1, 0) } else { (0, 1) };
+                self.totals.packets_out.fetch_add(sent, Relaxed);
+                self.totals.bytes_out.fetch_add(sent * transmit.contents.len() as u64, Relaxed);
+                self.totals.send_failed.fetch_add(failed, Relaxed);
+            }
         }
         let sent = self.socket.send(&mut self.transmits);
         self.totals.packets_out.fetch_add(sent.packets, Relaxed);

@@ -50,7 +50,7 @@ pub struct World {
 impl World {
     pub fn new(seed: u64, link: Link) -> Self {
         let server: SocketAddr = SERVER.parse().unwrap();
-        let core = Core::new(Config { candidates: vec![server], room_participants_max: 8 }).unwrap();
+        let core = Core::new(Config { candidates: vec![server], tcp: false, room_participants_max: 8 }).unwrap();
         let now = Instant::now();
         Self {
             start: now,

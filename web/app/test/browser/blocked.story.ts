@@ -1,7 +1,8 @@
-// A network in which no datagram reaches the node: the page falls back to WebSocket by itself and says so.
+// A network in which no datagram reaches the node: the page falls back to WebSocket by itself and says so, and a call goes over TCP.
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Hospital } from "./hospital";
-import { Person } from "./person";
+import { Person, keepConnections } from "./person";
+import { tone } from "./tone";
 
 let hospital: Hospital;
 
@@ -10,6 +11,42 @@ beforeAll(async () => {
 });
 afterEach(({ task }) => (task.result?.state === "fail" ? hospital.photograph(task.name) : undefined));
 afterAll(() => hospital?.close());
+
+const TOLERANCE_HZ = 5;
+
+test("a call goes over TCP", async () => {
+  // Anna's browser is told to send no datagram at all.
+  const [blocked, free] = await Promise.all([
+    hospital.browser("carla", { tone: tone(hospital.folder, 440), without: "udp" }),
+    hospital.browser("deniz", { tone: tone(hospital.folder, 660) }),
+  ]);
+  for (const context of [blocked, free]) await context.addInitScript(keepConnections);
+  const carla = new Person(await hospital.signIn(blocked, "carla"));
+  const deniz = new Person(await hospital.signIn(free, "deniz"));
+  await carla.openDirect("Deniz");
+  await carla.write("Ich rufe an");
+  await deniz.open("Dr. Carla Rossi");
+  await carla.page.getByRole("button", { name: /^Call / }).first().click();
+  await deniz.page.getByRole("button", { name: "Accept" }).click();
+  await Promise.all([carla, deniz].map(({ page }) => page.getByRole("timer").waitFor()));
+  const [carlaHears, denizHears] = await Promise.all([carla.heard(), deniz.heard()]);
+  expect(Math.abs(carlaHears.hz - 660)).toBeLessThan(TOLERANCE_HZ);
+  expect(Math.abs(denizHears.hz - 440)).toBeLessThan(TOLERANCE_HZ);
+  expect(await protocol(carla)).toBe("tcp");
+  expect(await protocol(deniz)).toBe("udp");
+  await carla.page.getByRole("button", { name: "Hang up" }).click();
+});
+
+/** What the call's packets travel by. */
+function protocol(person: Person): Promise<string | undefined> {
+  return person.page.evaluate(async () => {
+    const connection = (window as unknown as { connections: RTCPeerConnection[] }).connections.at(-1);
+    const reports = [...((await connection?.getStats()) ?? new Map()).values()] as Record<string, unknown>[];
+    const transport = reports.find(({ type }) => type === "transport");
+    const pair = reports.find(({ id }) => id === transport?.["selectedCandidatePairId"]);
+    return reports.find(({ id }) => id === pair?.["localCandidateId"])?.["protocol"] as string | undefined;
+  });
+}
 
 test("chat works over WebSocket, and the connection details say why", async () => {
   const [blocked, free] = await Promise.all([hospital.browser("anna"), hospital.browser("boris")]);

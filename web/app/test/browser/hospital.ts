@@ -16,6 +16,9 @@ const CHROMIUM_ARGUMENTS = [
   "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--autoplay-policy=no-user-gesture-required",
 ];
 
+/** WebRTC sends no datagram: what a network that blocks UDP comes to. */
+const WITHOUT_UDP = ["--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--webrtc-ip-handling-policy=disable_non_proxied_udp"];
+
 export interface Ready {
   address: string;
   web: string;
@@ -52,11 +55,11 @@ export class Hospital {
   }
 
   /** A browser profile of its own: a process of its own, with its own state. `tone`: the WAV file that its microphone hears. Its camera is Chromium's own: a moving picture. */
-  async browser(name: string, options: { tone?: string; locale?: string; phone?: boolean; theme?: "light" | "dark" } = {}): Promise<BrowserContext> {
+  async browser(name: string, options: { tone?: string; locale?: string; without?: "udp"; phone?: boolean; theme?: "light" | "dark" } = {}): Promise<BrowserContext> {
     const context = await chromium.launchPersistentContext(join(this.folder, `profile-${name}`), {
       executablePath: CHROMIUM,
       headless: true,
-      args: [...CHROMIUM_ARGUMENTS, ...(options.tone ? [`--use-file-for-fake-audio-capture=${options.tone}`] : [])],
+      args: [...CHROMIUM_ARGUMENTS, ...(options.tone ? [`--use-file-for-fake-audio-capture=${options.tone}`] : []), ...(options.without ? WITHOUT_UDP : [])],
       viewport: options.phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
       hasTouch: options.phone ?? false,
       isMobile: options.phone ?? false,
