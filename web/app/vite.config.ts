@@ -26,5 +26,7 @@ export default defineConfig({
     setupFiles: ["test/setup.ts"],
     css: { modules: { classNameStrategy: "non-scoped" } },
     restoreMocks: true,
+    // The first test of a file also pays for loading the whole client.
+    testTimeout: 20_000,
   },
 });

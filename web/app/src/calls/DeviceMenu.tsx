@@ -14,7 +14,8 @@ export function DeviceMenu({ size }: { size: number }) {
   const uses = { microphone: useDevices("microphone", opened), camera: useDevices("camera", opened), loudspeaker: useDevices("loudspeaker", opened) };
   const none = Object.values(uses).every(({ list }) => list.length === 0);
   return (
-    <Menu opened={opened} onChange={setOpened} position="top" width={300} zIndex={ABOVE_STAGE}>
+    // Neither the bar nor the stage scrolls: its button is never out of sight.
+    <Menu opened={opened} onChange={setOpened} position="top" width={300} zIndex={ABOVE_STAGE} hideDetached={false}>
       <Menu.Target>
         <ActionIcon size={size} radius="xl" className={look.plain} aria-label={t("devices.choose")}>
           <Icon name="sliders" size={size * 0.5} />

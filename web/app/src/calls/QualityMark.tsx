@@ -11,7 +11,7 @@ export function QualityMark({ quality }: { quality: Quality }) {
   const { t } = useTranslation();
   const { grade, rttMs, lossPercent, jitterMs } = quality;
   return (
-    <Popover position="bottom-end" width={264} zIndex={ABOVE_STAGE}>
+    <Popover position="bottom-end" width={264} zIndex={ABOVE_STAGE} hideDetached={false}>
       <Popover.Target>
         <UnstyledButton className={look.quality} data-grade={grade} aria-label={t("quality.label", { grade: t(`quality.${grade}`) })}>
           <span className={look.bars} aria-hidden="true">
