@@ -99,3 +99,9 @@ pub const CAPTION_BYTES_MAX: usize = 4_096;
 
 /// Bytes of a place in words.
 pub const PLACE_WORDS_BYTES_MAX: usize = 1_024;
+
+/// While somebody writes, a client says so this often at most.
+pub const TYPING_SAID_MS: u64 = 3_000;
+
+/// For so long a client shows that somebody writes who does not say it again.
+pub const TYPING_HOLDS_MS: u64 = 6_000;

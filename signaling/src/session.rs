@@ -133,6 +133,7 @@ impl Plane {
             Body::OpenUpload(request) => self.open_upload(caller, &request),
             Body::OpenDownload(request) => self.open_download(caller, &request),
             Body::DropUpload(request) => self.drop_upload(caller, &request),
+            Body::ShowTyping(request) => self.show_typing(caller, &request),
             Body::StartCall(request) => self.start_call(caller, request),
             Body::ConnectMedia(request) => self.connect_media(caller, request),
             Body::ReportRinging(request) => self.report_ringing(caller, &request.call_id),

@@ -333,3 +333,27 @@ fn a_lookup_that_fails_takes_the_line_behind_it_along() {
     }
     assert_eq!(world.say(&mut anna, id, "later").unwrap(), 2, "nothing was stored, and the line is free again");
 }
+
+#[test]
+fn who_writes_is_told_to_the_other_accounts_that_are_connected_and_kept_nowhere() {
+    let mut world = World::new();
+    let (mut anna, mut boris, carla) = (world.person("anna"), world.person("boris"), world.person("carla"));
+    let id = world.direct(&mut anna, &mut boris);
+    let chain = world.chain_of(&anna, anna.device, anna.account);
+    let tablet = world.further_device(&anna, &chain);
+    let typing = |typing| Ask::ShowTyping(wire::ShowTyping { conversation_id: id.to_bytes(), typing });
+    for phone in [&anna, &boris, &tablet] {
+        world.pushes(phone.session);
+    }
+    world.ask(anna.session, typing(true)).unwrap();
+    let told = |pushes: Vec<Push>| pushes.into_iter().filter_map(|push| match push {
+        Push::Typing(typing) => Some((typing.account_id, typing.typing)),
+        _ => None,
+    });
+    assert_eq!(told(world.pushes(boris.session)).collect::<Vec<_>>(), [(anna.account.to_bytes(), true)]);
+    assert_eq!(told(world.pushes(anna.session)).count() + told(world.pushes(tablet.session)).count(), 0, "not herself");
+    assert_eq!(world.refused(carla.session, typing(true)), Code::UnknownConversation);
+    assert_eq!(world.batches_waiting(), 0, "nothing is written");
+    world.sign_in(&mut boris);
+    assert_eq!(told(world.pushes(boris.session)).count(), 0);
+}

@@ -45,6 +45,7 @@ impl Core {
                 self.open_download(conversation, attachment, from_byte, token);
             }
             Command::MarkRead { conversation, seq } => self.mark_read(conversation, seq, token),
+            Command::ShowTyping { conversation, typing } => self.show_typing(conversation, typing, token),
             Command::WatchPresence { accounts } => self.watch_presence(accounts, token),
             Command::Devices { accounts } => self.fetch_devices(accounts, token),
             Command::RevokeDevice { device } => self.revoke_device(device, token),

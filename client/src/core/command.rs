@@ -106,6 +106,13 @@ pub enum Command {
         /// The newest entry read.
         seq: u64,
     },
+    /// Tells the others that the person writes, or has stopped. Lost where there is no connection. Gives [`Reply::Done`].
+    ShowTyping {
+        /// Where.
+        conversation: ConversationId,
+        /// Whether.
+        typing: bool,
+    },
     /// Wants to hear of these accounts' presence; replaces the earlier wish.
     WatchPresence {
         /// Whom.

@@ -7,7 +7,7 @@ use wardline_directory::link::{self, SECRET_BYTES};
 use wardline_protocol::limit::WATCHED_ACCOUNTS_MAX;
 use wardline_protocol::wire::client_frame::Body;
 use wardline_protocol::wire::{self, LinkCode, devices_changed, response};
-use wardline_protocol::{AccountId, Code, DeviceId, WireError};
+use wardline_protocol::{AccountId, ConversationId, Code, DeviceId, WireError};
 
 impl Core {
     pub(super) fn fetch_devices(&mut self, accounts: Vec<AccountId>, token: Token) {
@@ -110,6 +110,24 @@ impl Core {
         }
         let account_ids = self.watched.iter().map(AccountId::to_bytes).collect();
         self.send(Body::WatchPresence(wire::WatchPresence { account_ids }), Request::Plain(token));
+    }
+
+    pub(super) fn show_typing(&mut self, conversation: ConversationId, typing: bool, token: Token) {
+        if self.is_connected() {
+            let show = wire::ShowTyping { conversation_id: conversation.to_bytes(), typing };
+            self.send(Body::ShowTyping(show), Request::Unanswered);
+        }
+        self.done(token, Ok(Reply::Done));
+    }
+
+    pub(super) fn typing(&mut self, typing: &wire::Typing) {
+        let ids = (ConversationId::parse(&typing.conversation_id), AccountId::parse(&typing.account_id));
+        // Only who may be in the conversation at all: what the node says is not signed.
+        if let (Ok(conversation), Ok(account)) = ids
+            && self.roster(&conversation).contains(&account)
+        {
+            self.event(Event::Typing { conversation, account, typing: typing.typing });
+        }
     }
 
     pub(super) fn presence(&mut self, presence: &wire::Presence) {

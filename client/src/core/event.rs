@@ -87,6 +87,15 @@ pub enum Event {
         /// When last, Unix time.
         last_seen_ms: u64,
     },
+    /// Somebody writes, or has stopped. The node says it, unsigned.
+    Typing {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        account: AccountId,
+        /// Whether.
+        typing: bool,
+    },
     /// Somebody calls.
     IncomingCall {
         /// The call.
@@ -268,6 +277,7 @@ impl Event {
             Self::MembersChanged { .. } => "members",
             Self::Receipt { .. } => "receipt",
             Self::Presence { .. } => "presence",
+            Self::Typing { .. } => "typing",
             Self::IncomingCall { .. } => "incoming_call",
             Self::CallState { .. } => "call_state",
             Self::MediaEpochChanged { .. } => "media_epoch",

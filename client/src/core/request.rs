@@ -60,6 +60,7 @@ impl Core {
             Some(server_frame::Body::CommitLease(lease)) => self.lease(lease),
             Some(server_frame::Body::Receipt(receipt)) => self.receipt(&receipt),
             Some(server_frame::Body::Presence(presence)) => self.presence(&presence),
+            Some(server_frame::Body::Typing(typing)) => self.typing(&typing),
             Some(server_frame::Body::DirectoryChanged(changed)) => self.directory_changed(changed.version),
             Some(server_frame::Body::KeyPackagesLow(low)) => self.upload_key_packages(low.left),
             Some(server_frame::Body::DevicesChanged(changed)) => self.devices_changed(&changed),

@@ -5,6 +5,7 @@ mod former;
 mod lease;
 mod line;
 mod message;
+mod typing;
 
 use crate::input::{Class, SessionId};
 use crate::limit::RECENT_MESSAGES;

@@ -89,6 +89,7 @@ export class MemoryDevice implements Device {
       conversations: [],
       notices: options.notices ?? [],
       call: options.call ?? null,
+      typing: {},
       transfers: {},
       missedCalls: options.missedCalls ?? 0,
       storagePersistent: true,
@@ -367,6 +368,7 @@ export class MemoryDevice implements Device {
     await this.ask("markCallsSeen");
     this.update({ missedCalls: 0 });
   }
+  showTyping = (conversation: string, typing: boolean) => this.ask("showTyping", conversation, typing);
   watchPresence = (accounts: string[]) => this.ask("watchPresence", accounts);
   async dismiss(notice: number): Promise<void> {
     await this.ask("dismiss", notice);

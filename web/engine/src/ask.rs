@@ -21,6 +21,7 @@ pub enum Ask {
     Withdraw { conversation: String, message: String },
     OpenDownload { conversation: String, attachment: String, from_byte: u64 },
     MarkRead { conversation: String, seq: u64 },
+    ShowTyping { conversation: String, typing: bool },
     WatchPresence { accounts: Vec<String> },
     Devices { account: Option<String> },
     RevokeDevice { device: String },
@@ -73,6 +74,9 @@ impl Ask {
             },
             Self::MarkRead { conversation, seq } => {
                 Command::MarkRead { conversation: conversation_id(&conversation)?, seq }
+            }
+            Self::ShowTyping { conversation, typing } => {
+                Command::ShowTyping { conversation: conversation_id(&conversation)?, typing }
             }
             Self::WatchPresence { accounts } => Command::WatchPresence { accounts: ids(&accounts)? },
             Self::Devices { account } => Command::Devices { accounts: ids(account.as_slice())? },

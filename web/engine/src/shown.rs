@@ -147,6 +147,11 @@ pub enum ShownEvent {
         online: bool,
         last_seen_ms: u64,
     },
+    Typing {
+        conversation: String,
+        account: String,
+        typing: bool,
+    },
     IncomingCall {
         call: String,
         conversation: String,
@@ -211,6 +216,11 @@ impl ShownEvent {
             Event::Presence { account, online, last_seen_ms } => {
                 Self::Presence { account: account.to_string(), online: *online, last_seen_ms: *last_seen_ms }
             }
+            Event::Typing { conversation, account, typing } => Self::Typing {
+                conversation: conversation.to_string(),
+                account: account.to_string(),
+                typing: *typing,
+            },
             Event::IncomingCall { call, conversation, caller, device, video } => Self::IncomingCall {
                 call: call.to_string(),
                 conversation: conversation.to_string(),

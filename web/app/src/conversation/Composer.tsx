@@ -10,6 +10,7 @@ import { useDevice, useDrafts } from "../session/Session";
 import { Failure } from "../signin/Failure";
 import { sends } from "./composerKeys";
 import { EmojiPicker } from "./EmojiPicker";
+import { useShowTyping } from "./typing";
 import look from "./Composer.module.css";
 
 /** Well below what a message may hold in bytes, also for scripts with 4 bytes to a character. */
@@ -30,6 +31,7 @@ export function Composer({ conversation, title, onSent, attach }: Props) {
   const drafts = useDrafts();
   const text = useSyncExternalStore(drafts.subscribe, () => drafts.get(conversation));
   const [failure, setFailure] = useState<unknown>(null);
+  const showTyping = useShowTyping(conversation);
   const field = useRef<HTMLTextAreaElement>(null);
   const phone = useMediaQuery("(pointer: coarse)", undefined, { getInitialValueInEffect: false }) ?? false;
   const hint = useId();
@@ -52,6 +54,7 @@ export function Composer({ conversation, title, onSent, attach }: Props) {
     if (body === "" || tooLong) return;
     // At once, so that the next message can be written; it comes back if the outbox does not take it.
     drafts.set(conversation, "");
+    showTyping("");
     onSent();
     setFailure(null);
     // Not one after the other: who types fast must not wait, and the device keeps the order in which it is asked.
@@ -91,7 +94,10 @@ export function Composer({ conversation, title, onSent, attach }: Props) {
           className={look.field}
           rows={1}
           value={text}
-          onChange={(event) => drafts.set(conversation, event.currentTarget.value)}
+          onChange={(event) => {
+            drafts.set(conversation, event.currentTarget.value);
+            showTyping(event.currentTarget.value);
+          }}
           onKeyDown={(event) => {
             if (!sends({ ...modifiers(event), key: event.key, isComposing: event.nativeEvent.isComposing }, phone)) return;
             event.preventDefault();

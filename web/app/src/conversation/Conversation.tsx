@@ -16,6 +16,7 @@ import { archiveOf, peerOf, peopleOf, titleOf } from "../session/naming";
 import { useDevice, useHistories, useView } from "../session/Session";
 import { useCommand } from "../session/useCommand";
 import { presenceText } from "../shell/lastSeen";
+import { useTypingText } from "./typing";
 import { useNavigation } from "../shell/place";
 import { useLanguage } from "../shell/useLanguage";
 import { useNow } from "../shell/useNow";
@@ -121,7 +122,7 @@ function Head({ conversation, title, call, videoCall, busy }: HeadProps) {
         <Avatar id={peer ?? conversation.id} name={title} shape={peer ? "person" : "group"} size={40} />
         <span className={look.names}>
           <h1>{title}</h1>
-          {peer ? <PeerLine peer={peer} /> : <GroupLine conversation={conversation} />}
+          {peer ? <PeerLine conversation={conversation.id} peer={peer} /> : <GroupLine conversation={conversation} />}
         </span>
       </UnstyledButton>
       {call && (
@@ -149,13 +150,15 @@ function Head({ conversation, title, call, videoCall, busy }: HeadProps) {
   );
 }
 
-function PeerLine({ peer }: { peer: string }) {
+function PeerLine({ conversation, peer }: { conversation: string; peer: string }) {
   const { t } = useTranslation();
   const { language } = useLanguage();
   const now = useNow(30_000);
   const presence = useView((view) => view.presence[peer]);
   const role = useView((view) => view.accounts[peer]?.role ?? "");
   const seen = presenceText(presence, now, language, t);
+  const typing = useTypingText(conversation, true);
+  if (typing !== null) return <span className={look.line} data-typing>{typing}</span>;
   return (
     <span className={look.line}>
       {presence?.online && <span className={look.onlineDot} aria-hidden="true" />}
@@ -173,6 +176,8 @@ function GroupLine({ conversation }: { conversation: Shown }) {
   const parts = [t("conversation.members", { count: people.length })];
   if (online > 0) parts.push(t("conversation.onlineCount", { count: online }));
   const archived = archiveOf(conversation, accounts) !== null;
+  const typing = useTypingText(conversation.id, false);
+  if (typing !== null) return <span className={look.line} data-typing>{typing}</span>;
   return (
     <span className={look.line}>
       <span>{parts.join(" · ")}</span>

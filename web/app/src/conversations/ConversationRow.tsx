@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { awaited, progressOf, reachOf } from "../conversation/progress";
 import { isSpoken } from "../conversation/spoken";
 import { Ticks } from "../conversation/Ticks";
+import { useTypingText } from "../conversation/typing";
 import type { Conversation } from "../device/contract";
 import { Avatar } from "../look/Avatar";
 import { Icon } from "../look/Icon";
@@ -36,6 +37,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, cur
   const preview = previewOf(conversation, me, accounts, t);
   const progress = last && last.sender === me && isSpoken(last.body) ? progressOf(last, reachOf(conversation.receipts, awaited(conversation, me, accounts))) : null;
   const drafted = draft !== "" && !current;
+  const typing = useTypingText(conversation.id, conversation.kind === "direct");
 
   return (
     <UnstyledButton className={look.row} data-row data-current={current || undefined} data-unread={unread > 0 || undefined} data-left={conversation.membership === "left" || undefined} aria-current={current ? "page" : undefined} onClick={() => open(conversation.id)}>
@@ -47,7 +49,9 @@ export const ConversationRow = memo(function ConversationRow({ conversation, cur
         </span>
         <span className={look.line}>
           <span className={look.preview} data-missed={preview.missedCall || undefined}>
-            {drafted ? (
+            {typing !== null ? (
+              <em className={look.typing}>{typing}</em>
+            ) : drafted ? (
               <>
                 <em className={look.draft}>{t("list.draft")}:</em> {draft}
               </>

@@ -206,6 +206,8 @@ export interface View {
   conversations: Conversation[];
   notices: Notice[];
   call: Call | null;
+  /** Who writes now, by conversation; empty ones are left out. */
+  typing: Record<ConversationId, AccountId[]>;
   /** Files on their way, by the message they belong to. At most a few times a second. */
   transfers: Record<MessageId, Transfer>;
   /** Missed calls that the person has seen neither in the calls nor in their conversation; counted to 99. */
@@ -282,6 +284,8 @@ export interface Device {
   calls(before: number | null, limit: number): Promise<CallPage>;
   /** The person looks at the calls: missed ones are seen. */
   markCallsSeen(): Promise<void>;
+  /** Tells the others that the person writes, or has stopped. To be said again while it goes on. */
+  showTyping(conversation: ConversationId, typing: boolean): Promise<void>;
   watchPresence(accounts: AccountId[]): Promise<void>;
   dismiss(notice: number): Promise<void>;
 

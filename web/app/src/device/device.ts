@@ -128,6 +128,7 @@ class WorkerDevice implements Device {
     this.ask("history", { conversation, before, limit });
   calls = (before: number | null, limit: number): Promise<CallPage> => this.ask("calls", { before, limit });
   markCallsSeen = (): Promise<void> => this.ask("markCallsSeen", {});
+  showTyping = (conversation: ConversationId, typing: boolean): Promise<void> => this.ask("showTyping", { conversation, typing });
   watchPresence = (accounts: AccountId[]): Promise<void> => this.ask("watchPresence", { accounts });
   dismiss = (notice: number): Promise<void> => this.ask("dismiss", { notice });
   devices = (account: AccountId | null): Promise<DeviceInfo[]> => this.ask("devices", { account });

@@ -128,6 +128,7 @@ export type ShownEvent =
     }
   | { kind: "receipt"; conversation: ConversationId; account: AccountId; delivered: number; read: number }
   | { kind: "presence"; account: AccountId; online: boolean; lastSeenMs: number }
+  | { kind: "typing"; conversation: ConversationId; account: AccountId; typing: boolean }
   | { kind: "incoming-call"; call: CallId; conversation: ConversationId; caller: AccountId; device: DeviceId; video: boolean }
   | {
       kind: "call-state";
@@ -199,6 +200,7 @@ export type EngineAsk =
   | { kind: "withdraw"; conversation: ConversationId; message: MessageId }
   | { kind: "openDownload"; conversation: ConversationId; attachment: string; fromByte: number }
   | { kind: "markRead"; conversation: ConversationId; seq: number }
+  | { kind: "showTyping"; conversation: ConversationId; typing: boolean }
   | { kind: "watchPresence"; accounts: AccountId[] }
   | { kind: "devices"; account: AccountId | null }
   | { kind: "revokeDevice"; device: DeviceId }

@@ -272,6 +272,12 @@ export const de = {
     tooLong: "Die Nachricht ist zu lang: höchstens {{max}} Zeichen.",
     hint: "Enter sendet, Umschalt+Enter beginnt eine neue Zeile",
   },
+  typing: {
+    direct: "schreibt …",
+    one: "{{name}} schreibt …",
+    more_one: "{{name}} und {{count}} weitere Person schreiben …",
+    more_other: "{{name}} und {{count}} weitere schreiben …",
+  },
   attach: {
     open: "Anhängen",
     pictures: "Fotos und Videos",

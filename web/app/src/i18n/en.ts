@@ -274,6 +274,12 @@ export const en: Texts = {
     tooLong: "The message is too long: {{max}} characters at most.",
     hint: "Enter sends, Shift+Enter starts a new line",
   },
+  typing: {
+    direct: "is writing …",
+    one: "{{name}} is writing …",
+    more_one: "{{name}} and {{count}} other are writing …",
+    more_other: "{{name}} and {{count}} others are writing …",
+  },
   attach: {
     open: "Attach",
     pictures: "Photos and videos",

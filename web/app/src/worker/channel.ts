@@ -27,6 +27,7 @@ export interface Asks {
   history: { conversation: ConversationId; before: MessageId | null; limit: number };
   calls: { before: number | null; limit: number };
   markCallsSeen: Record<string, never>;
+  showTyping: { conversation: ConversationId; typing: boolean };
   watchPresence: { accounts: AccountId[] };
   dismiss: { notice: number };
   devices: { account: AccountId | null };

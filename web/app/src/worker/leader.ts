@@ -10,6 +10,7 @@ import { Files } from "./files";
 import { Model } from "./model";
 import { type Road, connect, networkChanged } from "./road";
 import { Shelf } from "./shelf";
+import { Typing } from "./typing";
 
 /** First and longest wait between two attempts to connect. */
 const BACK_OFF_MS = [250, 15_000] as const;
@@ -57,6 +58,10 @@ export class Leader {
   private callTab: string | null = null;
 
   private readonly files: Files;
+  private readonly typing = new Typing((conversation, account, typing) => {
+    this.model.typing(conversation, account, typing);
+    this.show();
+  });
   private readonly whenOnline = new Set<() => void>();
 
   constructor(
@@ -463,6 +468,7 @@ export class Leader {
     const file = message.body.kind === "file" && message.state !== "sending" ? await this.database.file(conversation, id) : null;
     if (file !== null) this.files.settled(id, file);
     this.model.message(message);
+    this.typing.told(conversation, message.sender, false);
     this.touched.add(conversation);
     this.callsTouched ||= message.body.kind === "call";
     this.tell({ kind: "message", message });
@@ -478,6 +484,9 @@ export class Leader {
       case "members-changed":
       case "receipt":
         this.touched.add(event.conversation);
+        break;
+      case "typing":
+        this.typing.told(event.conversation, event.account, event.typing);
         break;
       case "directory":
         this.accountsTouched = true;

@@ -1,5 +1,5 @@
 // What the screens show, kept by the worker that has the engine, and told to every tab as patches.
-import type { Call, CallEnd, Conversation, ConversationId, Message, MessageId, Notice, Transfer, View } from "../device/contract";
+import type { AccountId, Call, CallEnd, Conversation, ConversationId, Message, MessageId, Notice, Transfer, View } from "../device/contract";
 import type { CallWord, ShownConversation, ShownEvent } from "../engine/outputs";
 import type { Patch } from "./channel";
 
@@ -19,6 +19,7 @@ export const EMPTY: View = {
   conversations: [],
   notices: [],
   call: null,
+  typing: {},
   transfers: {},
   missedCalls: 0,
   storagePersistent: null,
@@ -165,6 +166,14 @@ export class Model {
         break;
       default:
     }
+  }
+
+  /** Somebody writes, or does not any more. */
+  typing(conversation: ConversationId, account: AccountId, typing: boolean): void {
+    const { [conversation]: before = [], ...others } = this.view.typing;
+    if (before.includes(account) === typing) return;
+    const now = typing ? [...before, account] : before.filter((other) => other !== account);
+    this.set({ typing: now.length > 0 ? { ...others, [conversation]: now } : others });
   }
 
   transfer(message: MessageId, transfer: Transfer | null): void {
