@@ -14,6 +14,9 @@ const DAY_MS = 86_400_000;
 /** Unread missed calls are counted to here; more are as many as anybody needs to know. */
 const MISSED_MAX = 99;
 
+/** In `meta` as long as calls of an older version have no day. Holds nothing. */
+const UNINDEXED = "calls-unindexed";
+
 /** Rows that are looked through at once when an index is made for what was stored before it. */
 const INDEXING_ROWS = 500;
 
@@ -54,7 +57,8 @@ const STORES: StoreNames<Schema>[] = [
   "keys", "meta", "cells", "statements", "conversations", "history", "outbox", "failures",
 ];
 
-type Upgrade = (idb: IDBPDatabase<Schema>, transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">) => void;
+/** `from`: the version that was there; 0 for a new database. */
+type Upgrade = (idb: IDBPDatabase<Schema>, transaction: IDBPTransaction<Schema, StoreNames<Schema>[], "versionchange">, from: number) => void;
 
 /** What each version adds to the one before; the version is their number. Steps are only ever added. */
 const UPGRADES: Upgrade[] = [
@@ -66,7 +70,11 @@ const UPGRADES: Upgrade[] = [
     history.createIndex("order", ["conversation", "order"]);
     history.createIndex("unread", ["conversation", "counts", "order"]);
   },
-  (_, transaction) => void transaction.objectStore("history").createIndex("calls", "callDay"),
+  (_, transaction, from) => {
+    transaction.objectStore("history").createIndex("calls", "callDay");
+    // What is stored already cannot be opened in here: it is gone through afterwards.
+    if (from > 0) void transaction.objectStore("meta").put(new Uint8Array(), UNINDEXED);
+  },
 ];
 
 export class Database {
@@ -85,7 +93,7 @@ export class Database {
   static async open(): Promise<Database> {
     const idb = await openDB<Schema>(NAME, UPGRADES.length, {
       upgrade(idb, from, _, transaction) {
-        for (const upgrade of UPGRADES.slice(from)) upgrade(idb, transaction);
+        for (const upgrade of UPGRADES.slice(from)) upgrade(idb, transaction, from);
       },
     });
     let key = await idb.get("keys", "seal");
@@ -321,9 +329,9 @@ export class Database {
     return this.idb.transaction("history").store.index("calls").openCursor(range, "prev");
   }
 
-  /** Once: what was stored before version 2 has no day. Goes on where it was when it is broken off. */
+  /** Once: what was stored before version 2 has no day. Begins again when it was broken off. */
   private async indexCalls(): Promise<void> {
-    if ((await this.idb.get("meta", "calls-indexed")) !== undefined) return;
+    if ((await this.idb.get("meta", UNINDEXED)) === undefined) return;
     let after: [string, string] = ["", ""];
     for (;;) {
       const rows: HistoryRow[] = await this.idb.getAll("history", IDBKeyRange.lowerBound(after, true), INDEXING_ROWS);
@@ -334,7 +342,7 @@ export class Database {
       }
       if (rows.length < INDEXING_ROWS) break;
     }
-    await this.idb.put("meta", await this.seal.closeJson("meta/calls-indexed", true), "calls-indexed");
+    await this.idb.delete("meta", UNINDEXED);
   }
 
   private async setDay(key: [string, string], callDay: number): Promise<void> {
