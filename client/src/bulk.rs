@@ -26,7 +26,8 @@ pub struct Receiving {
 impl Sending {
     /// For `bytes` bytes that are left to send; with it, what is to be written first.
     pub fn new(ticket: &[u8], bytes: u64) -> (Self, Bytes) {
-        let sending = Self { decoder: frame::Decoder::new(BULK_FRAME_BYTES_MAX), bytes, sent: 0, taken: 0, done: false };
+        let sending =
+            Self { decoder: frame::Decoder::new(BULK_FRAME_BYTES_MAX), bytes, sent: 0, taken: 0, done: false };
         (sending, ticket_frame(ticket))
     }
 

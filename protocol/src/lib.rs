@@ -17,7 +17,9 @@ pub mod wire {
 mod redacted;
 
 pub use error::{Code, WireError};
-pub use id::{AccountId, AttachmentId, CallId, ConversationId, DeviceId, GroupId, Incarnation, MessageId, NodeId, Rendezvous};
+pub use id::{
+    AccountId, AttachmentId, CallId, ConversationId, DeviceId, GroupId, Incarnation, MessageId, NodeId, Rendezvous,
+};
 
 /// The version both sides speak; `Hello` carries it.
 pub const PROTOCOL_VERSION: u32 = 1;

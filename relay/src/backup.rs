@@ -126,7 +126,10 @@ async fn take_attachments(dir: &DataDir, copy: &Path, to: &Path) -> Result<(), B
     let missing = copy_attachments(copy, &from, to).await?;
     if missing > 0 {
         // A backup of what is left is better than none.
-        tracing::error!(missing, "files that people sent are missing in the data directory: they are not in the backup");
+        tracing::error!(
+            missing,
+            "files that people sent are missing in the data directory: they are not in the backup"
+        );
     }
     Ok(())
 }

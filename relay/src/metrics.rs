@@ -178,7 +178,11 @@ impl Metrics {
         r.register("store_transaction_seconds", "Time of a transaction with its sync", self.store_transaction.clone());
         r.register("store_failures", "Transactions that failed", self.store_failures.clone());
         r.register("uploads_open", "Attachments that are not complete", self.uploads_open.clone());
-        r.register("attachment_bytes", "Bytes of all attachments, announced ones included", self.attachment_bytes.clone());
+        r.register(
+            "attachment_bytes",
+            "Bytes of all attachments, announced ones included",
+            self.attachment_bytes.clone(),
+        );
         r.register("transfer_bytes", "Bytes of attachments moved, by direction", self.transferred.clone());
         r.register("transfers_refused", "Transfers that ended early, by error number", self.transfers_refused.clone());
         r.register("media_packets", "Datagrams of the media plane", self.media_packets.clone());

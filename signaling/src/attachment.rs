@@ -180,7 +180,13 @@ impl Plane {
             {
                 let direction = Direction::Down { from_byte };
                 let sealed_bytes = found.sealed_bytes;
-                self.output(Output::OpenTransfer(Transfer { session, request_id, attachment_id, sealed_bytes, direction }));
+                self.output(Output::OpenTransfer(Transfer {
+                    session,
+                    request_id,
+                    attachment_id,
+                    sealed_bytes,
+                    direction,
+                }));
                 Ok(Reply::Later)
             }
             (TransferWish::Download { .. }, _) => {

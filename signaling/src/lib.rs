@@ -22,6 +22,6 @@ pub use input::{BatchId, Class, Input, MediaCommand, MediaEvent, NodeIdentity, O
 pub use limit::Limits;
 pub use plane::{Counts, OpenError, Plane};
 pub use store::{
-    Answer, AttachmentRow, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, KeyPackageRow, MemberRow, Query, Snapshot, Store,
-    StoreError, WelcomeRow, Write,
+    Answer, AttachmentRow, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, KeyPackageRow, MemberRow, Query,
+    Snapshot, Store, StoreError, WelcomeRow, Write,
 };

@@ -1,8 +1,8 @@
 //! A store in memory: for tests, which can also make it forget what was not durable. A hospital's node uses the one of `relay`.
 use crate::limit::RECENT_MESSAGES;
 use crate::store::{
-    Answer, AttachmentRow, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, MemberRow, Query, Snapshot, Store, StoreError,
-    WelcomeRow, Write,
+    Answer, AttachmentRow, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, MemberRow, Query, Snapshot, Store,
+    StoreError, WelcomeRow, Write,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};

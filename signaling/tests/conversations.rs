@@ -346,10 +346,12 @@ fn who_writes_is_told_to_the_other_accounts_that_are_connected_and_kept_nowhere(
         world.pushes(phone.session);
     }
     world.ask(anna.session, typing(true)).unwrap();
-    let told = |pushes: Vec<Push>| pushes.into_iter().filter_map(|push| match push {
-        Push::Typing(typing) => Some((typing.account_id, typing.typing)),
-        _ => None,
-    });
+    let told = |pushes: Vec<Push>| {
+        pushes.into_iter().filter_map(|push| match push {
+            Push::Typing(typing) => Some((typing.account_id, typing.typing)),
+            _ => None,
+        })
+    };
     assert_eq!(told(world.pushes(boris.session)).collect::<Vec<_>>(), [(anna.account.to_bytes(), true)]);
     assert_eq!(told(world.pushes(anna.session)).count() + told(world.pushes(tablet.session)).count(), 0, "not herself");
     assert_eq!(world.refused(carla.session, typing(true)), Code::UnknownConversation);

@@ -68,7 +68,7 @@ async fn until_kept(folder: &Path, bytes: u64) -> Result<()> {
         if files.iter().any(|path| std::fs::metadata(path).is_ok_and(|found| found.len() >= bytes)) {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await; // bounded: by the loop
     }
     anyhow::bail!("the node never had {bytes} bytes")
 }

@@ -58,12 +58,7 @@ impl Link {
     ///
     /// # Errors
     /// [`BulkError::Connection`] with the node's refusal in it, or [`BulkError::Local`].
-    pub async fn upload(
-        &self,
-        ticket: &[u8],
-        bytes: u64,
-        mut source: impl AsyncRead + Unpin,
-    ) -> Result<(), BulkError> {
+    pub async fn upload(&self, ticket: &[u8], bytes: u64, mut source: impl AsyncRead + Unpin) -> Result<(), BulkError> {
         let (mut sending, first) = Sending::new(ticket, bytes);
         let mut stream = Stream::open(self, first).await?;
         let mut chunk = Vec::new();

@@ -7,7 +7,7 @@ use wardline_directory::link::{self, SECRET_BYTES};
 use wardline_protocol::limit::WATCHED_ACCOUNTS_MAX;
 use wardline_protocol::wire::client_frame::Body;
 use wardline_protocol::wire::{self, LinkCode, devices_changed, response};
-use wardline_protocol::{AccountId, ConversationId, Code, DeviceId, WireError};
+use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, WireError};
 
 impl Core {
     pub(super) fn fetch_devices(&mut self, accounts: Vec<AccountId>, token: Token) {

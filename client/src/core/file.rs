@@ -110,7 +110,10 @@ impl About {
     /// A name to save it under: no path, nothing invisible, nothing that reverses the reading direction, no leading dot.
     pub fn safe_name(&self) -> String {
         let last = self.name.rsplit(['/', '\\']).next().unwrap_or_default();
-        let visible = |c: &char| !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | ':');
+        let visible = |c: &char| {
+            !c.is_control()
+                && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | ':')
+        };
         let name: String = last.chars().filter(visible).collect();
         let name = name.trim_start_matches(['.', ' ']).trim_end();
         if name.is_empty() { "file".to_owned() } else { name.to_owned() }

@@ -7,9 +7,9 @@ use super::upload::{Stand, Upload};
 use super::{Body, Core, Counter, Event, Failure, Membership, Message, OutboxRecord, Reply, Token};
 use prost::Message as _;
 use wardline_e2ee::EngineError;
+use wardline_protocol::limit::MESSAGE_BYTES_MAX;
 use wardline_protocol::wire::client_frame;
 use wardline_protocol::wire::{self, response};
-use wardline_protocol::limit::MESSAGE_BYTES_MAX;
 use wardline_protocol::{AttachmentId, Code, ConversationId, MessageId, WireError};
 
 /// Messages of one conversation that may be on their way at once.

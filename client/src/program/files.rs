@@ -164,11 +164,8 @@ async fn save_as(
 ) -> Result<(), ProgramError> {
     device.client.save_file(conversation, file, target).await?;
     let shown = target.to_string_lossy();
-    let fields = [
-        ("message", message.to_string().into()),
-        ("path", shown.clone().into()),
-        ("bytes", file.bytes.into()),
-    ];
+    let fields =
+        [("message", message.to_string().into()), ("path", shown.clone().into()), ("bytes", file.bytes.into())];
     device.say.event("saved", &fields, &format!("saved {shown}"))
 }
 

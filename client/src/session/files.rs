@@ -1,8 +1,8 @@
 //! Files of a native device: sealed into its directory before they leave, and fetched, checked and opened from there.
 use super::{Client, ClientError};
 use crate::connection::bulk::BulkError;
-use crate::core::{About, Command, Failure, File, Reply, UploadEnd, UploadOrder};
 use crate::connection::{ConnectionError, Link};
+use crate::core::{About, Command, Failure, File, Reply, UploadEnd, UploadOrder};
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
@@ -65,7 +65,8 @@ impl Files {
         };
         for entry in entries.flatten() {
             let part = entry.path().extension().is_some_and(|extension| extension == "part");
-            if !wanted.contains(&entry.path()) && !(part && fresh(&entry)) && fs::remove_file(entry.path()).is_err() {
+            let needed = wanted.contains(&entry.path()) || (part && fresh(&entry));
+            if !needed && fs::remove_file(entry.path()).is_err() {
                 tracing::warn!("a ciphertext that nothing needs could not be deleted");
             }
         }

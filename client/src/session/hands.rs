@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use wardline_directory::key::DeviceKey;
-use wardline_protocol::{AttachmentId, Incarnation};
 use wardline_protocol::wire::ServerFrame;
+use wardline_protocol::{AttachmentId, Incarnation};
 
 /// First and longest wait between two attempts to connect.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));

@@ -49,7 +49,9 @@ impl Alice {
     }
 
     fn failed(&self, message: MessageId) -> bool {
-        self.events.iter().any(|event| matches!(event, Event::MessageFailed { message: failed, .. } if *failed == message))
+        self.events
+            .iter()
+            .any(|event| matches!(event, Event::MessageFailed { message: failed, .. } if *failed == message))
     }
 }
 

@@ -103,7 +103,8 @@ impl Tickets {
     }
 
     pub(super) fn redeem(&self, ticket: &[u8]) -> Result<Grant<'_>, WireError> {
-        let unknown = || WireError::new(Code::Unauthenticated, "the ticket is used, too old, or of a session that is over");
+        let unknown =
+            || WireError::new(Code::Unauthenticated, "the ticket is used, too old, or of a session that is over");
         let ticket: Ticket = ticket.try_into().map_err(|_| unknown())?;
         let mut state = self.state();
         state.drop_expired(Instant::now());
@@ -170,7 +171,8 @@ mod tests {
     #[test]
     fn a_session_has_few_transfers_and_gets_their_places_back() {
         let tickets = Tickets::default();
-        let issued: Vec<_> = (0..TRANSFERS_PER_SESSION_MAX).map(|n| tickets.issue(upload(1, n as u8), 0).unwrap()).collect();
+        let issued: Vec<_> =
+            (0..TRANSFERS_PER_SESSION_MAX).map(|n| tickets.issue(upload(1, n as u8), 0).unwrap()).collect();
         assert_eq!(tickets.issue(upload(1, 99), 0).unwrap_err().code, Code::RateLimited);
         assert!(tickets.issue(upload(2, 99), 0).is_ok(), "another's");
         drop(tickets.redeem(&issued[0]).unwrap());

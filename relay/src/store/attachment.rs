@@ -7,7 +7,8 @@ use sqlx::{Row, Sqlite, query, query_as};
 use wardline_protocol::{AccountId, AttachmentId, ConversationId};
 use wardline_signaling::AttachmentRow;
 
-const COLUMNS: &str = "SELECT attachment_id, conversation_id, account_id, sealed_bytes, sealed_sha256, created_ms, complete";
+const COLUMNS: &str =
+    "SELECT attachment_id, conversation_id, account_id, sealed_bytes, sealed_sha256, created_ms, complete";
 
 /// Stores one, or that it is complete now.
 pub(super) fn put(row: &AttachmentRow) -> Query<'static, Sqlite, SqliteArguments> {
@@ -35,7 +36,8 @@ pub(super) async fn find(
     attachment_id: &AttachmentId,
 ) -> sqlx::Result<Option<AttachmentRow>> {
     let text = format!("{COLUMNS} FROM attachment WHERE attachment_id = $1");
-    let found = query(sqlx::AssertSqlSafe(text)).bind(attachment_id.as_bytes().to_vec()).fetch_optional(connection).await?;
+    let found =
+        query(sqlx::AssertSqlSafe(text)).bind(attachment_id.as_bytes().to_vec()).fetch_optional(connection).await?;
     found.as_ref().map(row).transpose()
 }
 

@@ -109,7 +109,9 @@ async fn upload<I: Inlet, O: Outlet>(
         };
         taken += chunk.len() as u64;
         if chunk.is_empty() || chunk.len() > BULK_CHUNK_BYTES || taken > wanted {
-            return Err(WireError::new(Code::TooLarge, "a chunk is empty, too large, or more than was announced").into());
+            return Err(
+                WireError::new(Code::TooLarge, "a chunk is empty, too large, or more than was announced").into()
+            );
         }
         file.write_all(&chunk).await.map_err(unwritten)?;
         if taken == wanted || taken - told >= BULK_WINDOW_BYTES / 2 {

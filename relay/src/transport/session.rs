@@ -1,8 +1,8 @@
 //! One session on any road: its control stream's frames go to the plane, its queue's frames go out, and it ends in order.
-use super::{Shared, bulk};
 use super::door::Ticket;
 use super::queue::Queue;
 use super::road::{Inlet, Outlet, Road};
+use super::{Shared, bulk};
 use crate::node::{FromSession, Readiness};
 use prost::Message;
 use std::sync::Arc;

@@ -57,7 +57,8 @@ impl Shard {
                 _ => {}
             }
             if let Some(tcp) = &mut self.tcp {
-                let connections = events.iter().map(|event| event.token()).filter(|token| *token != SOCKET && *token != LANE);
+                let connections =
+                    events.iter().map(|event| event.token()).filter(|token| *token != SOCKET && *token != LANE);
                 connections.for_each(|token| tcp.ready(token, self.poll.registry()));
             }
             if !self.commands() {

@@ -160,7 +160,12 @@ mod tests {
 
     fn packet(port: u16, length: usize) -> Transmit {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Transmit { transport: Transport::Udp, source: address(1), destination: address(port), contents: vec![port as u8; length] }
+        Transmit {
+            transport: Transport::Udp,
+            source: address(1),
+            destination: address(port),
+            contents: vec![port as u8; length],
+        }
     }
 
     #[test]
@@ -184,7 +189,12 @@ mod tests {
         let mut transmits: Vec<_> = lengths
             .iter()
             .enumerate()
-            .map(|(n, length)| Transmit { transport: Transport::Udp, source: from, destination: to, contents: vec![n as u8; *length] })
+            .map(|(n, length)| Transmit {
+                transport: Transport::Udp,
+                source: from,
+                destination: to,
+                contents: vec![n as u8; *length],
+            })
             .collect();
         let sent = socket.send(&mut transmits);
         assert_eq!((sent.packets, sent.bytes, sent.failed), (5, 1_520, 0));

@@ -155,8 +155,15 @@ impl Tcp {
             return; // gone already
         }
         self.tokens.insert(remote, token);
-        let connection =
-            Connection { stream, remote, local, received: Vec::new(), waiting: Vec::new(), heard_at: now, readable: true };
+        let connection = Connection {
+            stream,
+            remote,
+            local,
+            received: Vec::new(),
+            waiting: Vec::new(),
+            heard_at: now,
+            readable: true,
+        };
         self.connections.insert(token, connection);
     }
 

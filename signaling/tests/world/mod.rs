@@ -9,7 +9,9 @@ use wardline_directory::key::{DeviceKey, OperationalKey, ProposerKey, PublicKey,
 use wardline_directory::{Directory, certificate, session as proof};
 use wardline_e2ee::{Change, DeviceIdentity, Engine, Suite, roster};
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
-use wardline_protocol::{AccountId, AttachmentId, Code, ConversationId, DeviceId, Incarnation, MessageId, NodeId, WireError};
+use wardline_protocol::{
+    AccountId, AttachmentId, Code, ConversationId, DeviceId, Incarnation, MessageId, NodeId, WireError,
+};
 use wardline_signaling::memory::MemoryStore;
 use wardline_signaling::{
     Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, Query, SessionId, Transfer, Write,

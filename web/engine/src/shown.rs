@@ -216,11 +216,9 @@ impl ShownEvent {
             Event::Presence { account, online, last_seen_ms } => {
                 Self::Presence { account: account.to_string(), online: *online, last_seen_ms: *last_seen_ms }
             }
-            Event::Typing { conversation, account, typing } => Self::Typing {
-                conversation: conversation.to_string(),
-                account: account.to_string(),
-                typing: *typing,
-            },
+            Event::Typing { conversation, account, typing } => {
+                Self::Typing { conversation: conversation.to_string(), account: account.to_string(), typing: *typing }
+            }
             Event::IncomingCall { call, conversation, caller, device, video } => Self::IncomingCall {
                 call: call.to_string(),
                 conversation: conversation.to_string(),
