@@ -99,3 +99,12 @@ pub const CAPTION_BYTES_MAX: usize = 4_096;
 
 /// Bytes of a place in words.
 pub const PLACE_WORDS_BYTES_MAX: usize = 1_024;
+
+/// Bytes of the address of a Web Push subscription. The browsers' services give some 200 to 600.
+pub const PUSH_ENDPOINT_BYTES_MAX: usize = 2_048;
+
+/// Bytes of a subscription's public key: a point of P-256, not compressed (RFC 8291 section 2.1).
+pub const PUSH_P256DH_BYTES: usize = 65;
+
+/// Bytes of a subscription's secret (RFC 8291 section 2.2).
+pub const PUSH_AUTH_BYTES: usize = 16;
