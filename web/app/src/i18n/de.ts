@@ -352,6 +352,13 @@ export const de = {
     notifyDenied: "Im Browser blockiert. Sie können es in den Einstellungen der Website ändern.",
     notifyUnsupported: "Dieser Browser kann keine Benachrichtigungen anzeigen.",
     notifyAllow: "Erlauben",
+    push: "Benachrichtigen, wenn Wardline geschlossen ist",
+    pushLearns:
+      "Dafür erfährt der Push-Dienst des Browserherstellers, dass etwas für Sie gekommen ist, wann, und ob es klingelt. Er erfährt nicht, was es ist und von wem.",
+    pushHonest: "Eine solche Benachrichtigung kann spät kommen oder ausbleiben. Wer im Dienst erreichbar sein muss, lässt Wardline geöffnet.",
+    pushUnsupported: "Dieser Browser kann nicht benachrichtigen, wenn Wardline geschlossen ist. Auf iPhone und iPad muss Wardline dafür auf dem Home-Bildschirm liegen.",
+    pushNodeOff: "Ihr Krankenhaus hat Benachrichtigungen bei geschlossener App nicht eingeschaltet.",
+    pushBlocked: "Ohne diese Erlaubnis kann Wardline auch dann nicht benachrichtigen, wenn es geschlossen ist.",
     notifyHonest: "Eine geschlossene App klingelt nicht. Wer im Dienst erreichbar sein muss, lässt Wardline geöffnet.",
     storage: "Speicher",
     storageYes: "Der Browser hat zugesagt, die Daten dieses Geräts nicht von selbst zu löschen.",

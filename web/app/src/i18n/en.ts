@@ -354,6 +354,13 @@ export const en: Texts = {
     notifyDenied: "Blocked in the browser. You can change this in the site’s settings.",
     notifyUnsupported: "This browser cannot show notifications.",
     notifyAllow: "Allow",
+    push: "Notify me when Wardline is closed",
+    pushLearns:
+      "For this, the push service of your browser’s maker learns that something came for you, when, and whether it rings. It does not learn what it is or whom it is from.",
+    pushHonest: "Such a notification can come late or not at all. If you must be reachable on duty, leave Wardline open.",
+    pushUnsupported: "This browser cannot notify you when Wardline is closed. On an iPhone or iPad, add Wardline to the home screen first.",
+    pushNodeOff: "Your hospital has not switched on notifications for when Wardline is closed.",
+    pushBlocked: "Without that permission Wardline cannot notify you when it is closed either.",
     notifyHonest: "A closed app does not ring. If you must be reachable on duty, leave Wardline open.",
     storage: "Storage",
     storageYes: "The browser has promised not to erase this device’s data by itself.",

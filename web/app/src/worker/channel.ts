@@ -1,6 +1,6 @@
 // What passes between a tab, its worker, and the worker that has the engine.
 import type {
-  AccountId, CallId, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence, View,
+  AccountId, CallId, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence, PushPlace, View,
 } from "../device/contract";
 
 /** What a tab may ask; `answer` types stand in `Answers`. */
@@ -27,6 +27,8 @@ export interface Asks {
   history: { conversation: ConversationId; before: MessageId | null; limit: number };
   watchPresence: { accounts: AccountId[] };
   dismiss: { notice: number };
+  registerPush: { subscription: PushPlace };
+  unregisterPush: Record<string, never>;
   devices: { account: AccountId | null };
   revokeDevice: { device: string };
   safetyNumber: { account: AccountId };
@@ -101,7 +103,7 @@ export type Between =
 
 /** Asks that do no harm when a new leader hears them a second time. */
 export const REPEATABLE: ReadonlySet<AskName> = new Set<AskName>([
-  "openDirect", "send", "sendFile", "sendLocation", "openFile", "hasFile", "message", "markRead", "history", "watchPresence", "devices", "safetyNumber", "dismiss", "mediaEpoch",
+  "openDirect", "send", "sendFile", "sendLocation", "openFile", "hasFile", "message", "markRead", "history", "watchPresence", "registerPush", "unregisterPush", "devices", "safetyNumber", "dismiss", "mediaEpoch",
 ]);
 
 export const CHANNEL = "wardline";
