@@ -23,7 +23,7 @@ fn register(endpoint: &str) -> Ask {
 }
 
 /// Anna talks with Boris, whose phone is registered and closed.
-fn asleep() -> (World, Phone, Phone, ConversationId) {
+fn closed() -> (World, Phone, Phone, ConversationId) {
     let mut world = world();
     let (mut anna, mut boris) = (world.person("anna"), world.person("boris"));
     let direct = world.direct(&mut anna, &mut boris);
@@ -53,7 +53,7 @@ fn end(world: &mut World, phone: &Phone) -> Option<EndReason> {
 
 #[test]
 fn a_closed_device_is_woken_once_until_it_has_connected_again() {
-    let (mut world, mut anna, mut boris, direct) = asleep();
+    let (mut world, mut anna, mut boris, direct) = closed();
     world.say(&mut anna, direct, "one").unwrap();
     world.say(&mut anna, direct, "two").unwrap();
     let woken = std::mem::take(&mut world.woken);
@@ -71,7 +71,7 @@ fn a_closed_device_is_woken_once_until_it_has_connected_again() {
 
 #[test]
 fn it_is_woken_only_for_what_is_durable() {
-    let (mut world, mut anna, _boris, direct) = asleep();
+    let (mut world, mut anna, _boris, direct) = closed();
     world.stalled = true;
     let message = world.message(&mut anna, direct, "one");
     assert!(world.try_ask(anna.session, Ask::SendMessage(message)).is_none());
@@ -103,7 +103,7 @@ fn neither_own_messages_nor_commits_wake() {
 
 #[test]
 fn every_call_wakes_and_rings_a_device_that_comes() {
-    let (mut world, mut anna, mut boris, direct) = asleep();
+    let (mut world, mut anna, mut boris, direct) = closed();
     world.say(&mut anna, direct, "text").unwrap();
     assert_eq!(kinds(&mut world), [PushKind::Message]);
     let first = call(&mut world, &anna, direct, 1);
@@ -125,7 +125,7 @@ fn every_call_wakes_and_rings_a_device_that_comes() {
 
 #[test]
 fn who_cannot_be_woken_is_unreachable_as_before() {
-    let (mut world, anna, mut boris, direct) = asleep();
+    let (mut world, anna, mut boris, direct) = closed();
     world.sign_in(&mut boris);
     world.ask(boris.session, Ask::UnregisterPush(wire::UnregisterPush {})).unwrap();
     world.hang_up_line(&boris);
@@ -136,7 +136,7 @@ fn who_cannot_be_woken_is_unreachable_as_before() {
 
 #[test]
 fn a_busy_person_is_not_woken() {
-    let (mut world, anna, boris, direct) = asleep();
+    let (mut world, anna, boris, direct) = closed();
     let mut carla = world.person("carla");
     let mut desk_owner = boris;
     world.sign_in(&mut desk_owner);
@@ -151,7 +151,7 @@ fn a_busy_person_is_not_woken() {
 
 #[test]
 fn a_subscription_outlives_the_node_and_ends_with_its_device() {
-    let (mut world, mut anna, mut boris, direct) = asleep();
+    let (mut world, mut anna, mut boris, direct) = closed();
     world.restart();
     world.sign_in(&mut anna);
     world.say(&mut anna, direct, "one").unwrap();
@@ -174,7 +174,7 @@ fn a_subscription_outlives_the_node_and_ends_with_its_device() {
 
 #[test]
 fn what_the_service_does_not_know_any_more_is_forgotten_but_not_what_came_after_it() {
-    let (mut world, mut anna, mut boris, direct) = asleep();
+    let (mut world, mut anna, mut boris, direct) = closed();
     world.sign_in(&mut boris);
     world.ask(boris.session, register("https://push.example/new")).unwrap();
     world.hang_up_line(&boris);
@@ -188,7 +188,7 @@ fn what_the_service_does_not_know_any_more_is_forgotten_but_not_what_came_after_
 
 #[test]
 fn an_address_belongs_to_the_device_that_registered_it_last() {
-    let (mut world, mut anna, _boris, direct) = asleep();
+    let (mut world, mut anna, _boris, direct) = closed();
     let carla = world.person("carla");
     world.ask(carla.session, register(PLACE)).unwrap();
     let pushes = world.store.load_now().pushes;

@@ -121,7 +121,7 @@ describe("the switch", () => {
     // Not the microphone's permission, which has an error of the same name.
     browser.failing = new DOMException("Registration failed - push service error", "NotAllowedError");
     await user.click(await theSwitch());
-    await waitFor(() => expect(screen.getByRole("alert").textContent).toContain("push service error"));
+    await waitFor(() => expect(screen.getByRole("alert").textContent).toMatch(/Push-Dienst .* nicht erreichbar/));
     expect(((await theSwitch()) as HTMLInputElement).checked).toBe(false);
   });
 

@@ -409,6 +409,7 @@ export const de = {
   error: {
     cancelled: "Abgebrochen.",
     offline: "Nicht verbunden. Versuchen Sie es noch einmal, sobald die Verbindung wieder steht.",
+    pushservice: "Der Push-Dienst dieses Browsers ist nicht erreichbar. Er braucht das Internet; vielleicht lässt ihn dieses Netz nicht zu.",
     unknown: "Das gibt es auf diesem Gerät nicht mehr.",
     full: "Es wartet schon zu viel auf das Senden. Versuchen Sie es, sobald die Verbindung wieder steht.",
     engine: "Das ist hier gerade nicht möglich. Laden Sie die Seite neu; hilft das nicht, fragen Sie die Klinik-IT.",

@@ -411,6 +411,7 @@ export const en: Texts = {
   error: {
     cancelled: "Cancelled.",
     offline: "Not connected. Try again when the connection is back.",
+    pushservice: "This browser’s push service cannot be reached. It needs the internet; perhaps this network does not let it through.",
     unknown: "This is no longer on this device.",
     full: "Too much is waiting to be sent already. Try again when the connection is back.",
     engine: "This is not possible here right now. Reload the page; if that does not help, ask your hospital’s IT.",

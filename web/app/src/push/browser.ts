@@ -1,8 +1,11 @@
 // The browser's side of being woken: its push service, asked through the service worker. What the node must know of it is a `PushPlace`.
-import type { PushPlace } from "../device/contract";
+import { DeviceError, type PushPlace } from "../device/contract";
 
 /** A page that waits longer for its service worker has none. */
 const WORKER_WAIT_MS = 5_000;
+
+/** Without the internet some browsers wait for their push service for ever. */
+const SUBSCRIBE_WAIT_MS = 20_000;
 
 /** Whether this browser can be woken at all. On an iPhone only as an app on the home screen. */
 export function canBeWoken(): boolean {
@@ -27,14 +30,15 @@ export async function present(key: Uint8Array<ArrayBuffer>): Promise<PushPlace |
   return null;
 }
 
-/** Makes a subscription. Fails where the browser's push service cannot be reached or the person does not allow it. */
+/** Makes a subscription. Fails with `push-service` where the browser's push service cannot be reached or does not want to. */
 export async function subscribe(key: Uint8Array<ArrayBuffer>): Promise<PushPlace> {
   const registration = await worker();
+  const made = registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
   try {
-    return place(await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key }));
+    return place(await within(SUBSCRIBE_WAIT_MS, made));
   } catch (error) {
-    // By its words alone: the names of these errors mean other things elsewhere.
-    throw new Error(error instanceof Error ? error.message : String(error));
+    console.info("push:", error);
+    throw new DeviceError("push-service", "the browser's push service cannot be reached");
   }
 }
 
@@ -51,8 +55,14 @@ export async function tellWorker(language: string): Promise<void> {
 }
 
 async function worker(): Promise<ServiceWorkerRegistration> {
-  const never = new Promise<never>((_, reject) => setTimeout(() => reject(new Error("the page has no service worker here")), WORKER_WAIT_MS));
-  return Promise.race([navigator.serviceWorker.ready, never]);
+  return within(WORKER_WAIT_MS, navigator.serviceWorker.ready);
+}
+
+function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer in ${ms / 1000} s`)), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 function place(subscription: PushSubscription): PushPlace {
