@@ -20,6 +20,7 @@ const REDACTED: &[&str] = &[
     "StartCall",
     "ConnectMedia",
     "MediaAnswer",
+    "RegisterPush",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -105,3 +105,12 @@ pub const TYPING_SAID_MS: u64 = 3_000;
 
 /// For so long a client shows that somebody writes who does not say it again.
 pub const TYPING_HOLDS_MS: u64 = 6_000;
+
+/// Bytes of the address of a Web Push subscription. The browsers' services give some 200 to 600.
+pub const PUSH_ENDPOINT_BYTES_MAX: usize = 2_048;
+
+/// Bytes of a subscription's public key: a point of P-256, not compressed (RFC 8291 section 2.1).
+pub const PUSH_P256DH_BYTES: usize = 65;
+
+/// Bytes of a subscription's secret (RFC 8291 section 2.2).
+pub const PUSH_AUTH_BYTES: usize = 16;

@@ -30,6 +30,7 @@ redacted!(
     StartCall,
     ConnectMedia,
     MediaAnswer,
+    RegisterPush,
 );
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::identity::{
     CARD_FILE, CERTIFICATE_FILE, CERTIFICATE_KEY_FILE, DataDir, DataDirError, PROPOSER_FILE, at, write_private,
 };
 use crate::node::meta;
+use crate::push::PUSH_KEY_FILE;
 use crate::store::{SqliteStore, attachment, database_path};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
@@ -19,6 +20,9 @@ use zeroize::Zeroizing;
 
 /// Files of the data directory that go along.
 const FILES: [&str; 4] = [CERTIFICATE_FILE, CERTIFICATE_KEY_FILE, PROPOSER_FILE, CARD_FILE];
+
+/// Files that go along if they are there.
+const OPTIONAL_FILES: [&str; 1] = [PUSH_KEY_FILE];
 
 /// Rows read at once.
 const ATTACHMENTS_PER_PAGE: usize = 1_000;
@@ -98,7 +102,8 @@ async fn take(dir: &DataDir, partial: &Path) -> Result<(), BackupError> {
     sqlx::raw_sql("CREATE TABLE backup_file (name TEXT NOT NULL PRIMARY KEY, content BLOB NOT NULL) STRICT")
         .execute(&mut copy)
         .await?;
-    for name in FILES {
+    let optional = OPTIONAL_FILES.into_iter().filter(|name| dir.file(name).exists());
+    for name in FILES.into_iter().chain(optional) {
         let path = dir.file(name);
         let content = Zeroizing::new(fs::read(&path).map_err(at(&path))?);
         sqlx::query("INSERT INTO backup_file (name, content) VALUES ($1, $2)")
@@ -194,9 +199,12 @@ async fn unpack(from: &Path, dir: &DataDir) -> Result<(), BackupError> {
         .fetch_all(&mut copy)
         .await
         .map_err(|_| damaged("it holds no key files".into()))?;
+    let stored = |name: &str| files.iter().find(|(stored, _)| stored == name).map(|(_, content)| content.as_slice());
     for name in FILES {
-        let content = files.iter().find(|(stored, _)| stored == name).map(|(_, content)| content.as_slice());
-        dir.write(name, content.ok_or_else(|| damaged(format!("it holds no {name}")))?)?;
+        dir.write(name, stored(name).ok_or_else(|| damaged(format!("it holds no {name}")))?)?;
+    }
+    for (name, content) in OPTIONAL_FILES.into_iter().filter_map(|name| Some((name, stored(name)?))) {
+        dir.write(name, content)?;
     }
     sqlx::raw_sql("PRAGMA secure_delete = ON; DROP TABLE backup_file").execute(&mut copy).await?;
     copy.close().await?;

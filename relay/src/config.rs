@@ -1,8 +1,10 @@
 //! The node's settings: `wardline.toml`, overridden by environment variables such as `WARDLINE_LISTEN__ADDRESS`.
 //!
 //! `config/wardline.toml` documents every key with its default; a test keeps that file and these structs equal.
+mod push;
 mod web;
 
+pub use push::Push;
 pub use web::Web;
 
 use figment::Figment;
@@ -32,6 +34,8 @@ pub struct Config {
     pub limits: Limits,
     /// Photos and other files.
     pub attachments: Attachments,
+    /// Waking browsers that are closed.
+    pub push: Push,
     /// What is written to standard error.
     pub log: Log,
 }
@@ -46,6 +50,7 @@ impl Default for Config {
             media: Media::default(),
             limits: Limits::default(),
             attachments: Attachments::default(),
+            push: Push::default(),
             log: Log::default(),
         }
     }
@@ -189,6 +194,7 @@ impl Config {
             key_packages_per_hour: self.limits.key_packages_per_hour,
             file_bytes_max: self.attachments.file_bytes_max,
             attachment_bytes_per_account: self.attachments.account_bytes_max,
+            push: self.push.accepted(),
         }
     }
 }
@@ -310,6 +316,7 @@ impl Config {
                 "listen.connections_max and listen.unauthenticated_max must be above 0".into(),
             ));
         }
+        self.push.check()?;
         self.web.check()
     }
 }
@@ -380,6 +387,14 @@ mod tests {
             "[web]\nkey = \"/etc/wardline/web.key\"",
             "[web]\norigins = [\"clinic.example\"]",
             "[web]\norigins = [\"https://clinic.example/\"]",
+            "[push]\nenabled = true",
+            "[push]\nenabled = true\ncontact = \"it@clinic.example\"",
+            "[push]\nservices = [\"https://push.example\"]",
+            "[push]\nservices = [\"push.example:8443\"]",
+            "[push]\nservices = [\"*.\"]",
+            "[push]\nservices = [\"*\"]",
+            "[push]\nservices = [\"10.0.0.1\"]",
+            "[push]\nservices = [\"localhost\"]",
         ] {
             assert!(load(text).is_err(), "{text}");
         }

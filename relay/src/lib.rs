@@ -13,6 +13,7 @@ mod media;
 pub mod metrics;
 pub mod node;
 mod ops;
+pub mod push;
 pub mod store;
 pub mod transport;
 pub mod web;

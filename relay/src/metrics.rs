@@ -74,6 +74,42 @@ struct ErrorCode {
     code: u32,
 }
 
+/// What became of a push.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// What becomes of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushOutcome {
+    /// The service has it.
+    Sent,
+    /// The service did not take it now: it is sent again.
+    Retried,
+    /// It was tried often enough, or it says nothing of worth any more.
+    GivenUp,
+    /// The service does not know the subscription any more.
+    Gone,
+    /// The service does not want it.
+    Refused,
+    /// Too many waited.
+    Dropped,
+}
+
+impl PushOutcome {
+    const fn label(self) -> &'static str {
+        match self {
+            PushOutcome::Sent => "sent",
+            PushOutcome::Retried => "retried",
+            PushOutcome::GivenUp => "given_up",
+            PushOutcome::Gone => "gone",
+            PushOutcome::Refused => "refused",
+            PushOutcome::Dropped => "dropped",
+        }
+    }
+}
+
 /// All metrics of a node. Cheap to update from anywhere.
 pub struct Metrics {
     registry: Registry,
@@ -100,6 +136,7 @@ pub struct Metrics {
     attachment_bytes: Gauge,
     transferred: Family<Direction, Counter>,
     transfers_refused: Family<ErrorCode, Counter>,
+    push_sent: Family<Outcome, Counter>,
     media_packets: Family<Direction, Counter>,
     media_bytes: Family<Direction, Counter>,
     media_forwarded: Counter,
@@ -137,6 +174,7 @@ impl Default for Metrics {
             attachment_bytes: Gauge::default(),
             transferred: Family::default(),
             transfers_refused: Family::default(),
+            push_sent: Family::default(),
             media_packets: Family::default(),
             media_bytes: Family::default(),
             media_forwarded: Counter::default(),
@@ -185,6 +223,7 @@ impl Metrics {
         );
         r.register("transfer_bytes", "Bytes of attachments moved, by direction", self.transferred.clone());
         r.register("transfers_refused", "Transfers that ended early, by error number", self.transfers_refused.clone());
+        r.register("push_sent", "Pushes to browsers' push services, by outcome of an attempt", self.push_sent.clone());
         r.register("media_packets", "Datagrams of the media plane", self.media_packets.clone());
         r.register("media_bytes", "Bytes of the media plane (UDP payload)", self.media_bytes.clone());
         r.register("media_forwarded_packets", "RTP packets forwarded, for each receiver", self.media_forwarded.clone());
@@ -273,6 +312,11 @@ impl Metrics {
         self.store_failures.inc();
     }
 
+    /// An attempt to send a push ended so.
+    pub fn push_ended(&self, outcome: PushOutcome) {
+        self.push_sent.get_or_create(&Outcome { outcome: outcome.label() }).inc();
+    }
+
     /// A media event could not be handed to the plane.
     pub fn media_event_dropped(&self) {
         self.media_events_dropped.inc();
@@ -351,6 +395,8 @@ mod tests {
         metrics.committed(2, 5, 4, Duration::from_millis(3));
         metrics.store_failed();
         metrics.media_event_dropped();
+        metrics.push_ended(PushOutcome::Sent);
+        metrics.push_ended(PushOutcome::GivenUp);
         let mut counts = Counts::default();
         (counts.sessions, counts.accounts_online, counts.devices, counts.conversations) = (1, 2, 3, 4);
         (counts.calls_ringing, counts.calls_talking) = (5, 6);
@@ -395,6 +441,8 @@ mod tests {
             ("wardline_store_transaction_batches_sum", 2.0),
             ("wardline_store_transaction_seconds_count", 1.0),
             ("wardline_store_failures_total", 1.0),
+            ("wardline_push_sent_total{outcome=\"sent\"}", 1.0),
+            ("wardline_push_sent_total{outcome=\"given_up\"}", 1.0),
             ("wardline_media_packets_total{direction=\"in\"}", 10.0),
             ("wardline_media_packets_total{direction=\"out\"}", 20.0),
             ("wardline_media_bytes_total{direction=\"in\"}", 30.0),

@@ -1,6 +1,7 @@
 //! Accounts and devices: the signed directory, enrolment, key packages, and what the node alone may do: lock and revoke.
 use crate::input::{Class, SessionId};
 use crate::plane::{After, OpenError, Plane, Reply};
+use crate::push::Waking;
 use crate::rate::Bucket;
 use crate::session::{Caller, Role, done, done_when_durable};
 use crate::store::{DeviceRow, KeyPackageRow, Query, Snapshot, Write};
@@ -35,6 +36,7 @@ pub(crate) struct Device {
     pub(crate) welcomes: BTreeSet<ConversationId>,
     /// Conversations it is out of, with something left to read.
     pub(crate) former: BTreeSet<ConversationId>,
+    pub(crate) waking: Waking,
 }
 
 impl Plane {
@@ -73,6 +75,7 @@ impl Plane {
                 device.welcomes.insert(welcome.conversation_id);
             }
         }
+        self.open_pushes(&snapshot.pushes);
         self.schedule_expiries();
         Ok(())
     }
@@ -93,6 +96,7 @@ impl Plane {
             fetches: None,
             welcomes: BTreeSet::new(),
             former: BTreeSet::new(),
+            waking: Waking::default(),
         })
     }
 
@@ -214,6 +218,7 @@ impl Plane {
 
     fn end_device(&mut self, device_id: DeviceId, error: WireError) {
         self.revoke_from_calls(device_id);
+        self.forget_push(device_id);
         if let Some(session) = self.devices.get(&device_id).and_then(|device| device.session) {
             self.close(session, error);
         }

@@ -1,5 +1,6 @@
 //! What goes into the plane and what comes out of it.
 use crate::attachment::Transfer;
+use crate::push::Push;
 use crate::store::{Answer, Query, Write};
 use std::sync::Arc;
 use wardline_directory::key::ProposerKey;
@@ -83,6 +84,13 @@ pub enum Input {
         /// What.
         attachment_id: AttachmentId,
     },
+    /// The push service said that it does not know a subscription any more.
+    PushGone {
+        /// Whose.
+        device_id: DeviceId,
+        /// Its address.
+        endpoint: String,
+    },
     /// From the media plane.
     Media(MediaEvent),
     /// The time set by [`crate::Plane::next_wake_ms`] has come.
@@ -137,6 +145,8 @@ pub enum Output {
         /// Which.
         attachment_id: AttachmentId,
     },
+    /// Wake a device. Nothing waits for it; a service that does not know the subscription is reported as [`Input::PushGone`].
+    Push(Push),
     /// For the media plane.
     Media(MediaCommand),
 }

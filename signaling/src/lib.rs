@@ -13,6 +13,7 @@ mod input;
 pub mod limit;
 pub mod memory;
 mod plane;
+mod push;
 mod rate;
 mod session;
 mod store;
@@ -21,7 +22,8 @@ pub use attachment::{Direction, Transfer, TransferWish};
 pub use input::{BatchId, Class, Input, MediaCommand, MediaEvent, NodeIdentity, Output, SdpOffer, SessionId};
 pub use limit::Limits;
 pub use plane::{Counts, OpenError, Plane};
+pub use push::{Endpoint, Push, PushKind, PushServices, PushSubscription};
 pub use store::{
-    Answer, AttachmentRow, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, KeyPackageRow, MemberRow, Query,
-    Snapshot, Store, StoreError, WelcomeRow, Write,
+    Answer, AttachmentRow, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, KeyPackageRow, MemberRow, PushRow,
+    Query, Snapshot, Store, StoreError, WelcomeRow, Write,
 };

@@ -49,6 +49,8 @@ pub struct Limits {
     pub file_bytes_max: u64,
     /// Bytes of attachments that one account may have stored.
     pub attachment_bytes_per_account: u64,
+    /// The push services that devices may be woken by; none: nobody is.
+    pub push: Option<crate::push::PushServices>,
 }
 
 impl Default for Limits {
@@ -59,6 +61,7 @@ impl Default for Limits {
             key_packages_per_hour: 20_000,
             file_bytes_max: wardline_protocol::limit::ATTACHMENT_BYTES_MAX,
             attachment_bytes_per_account: 20_000_000_000,
+            push: None,
         }
     }
 }

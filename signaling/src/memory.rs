@@ -1,8 +1,9 @@
 //! A store in memory: for tests, which can also make it forget what was not durable. A hospital's node uses the one of `relay`.
 use crate::limit::RECENT_MESSAGES;
+use crate::push::PushSubscription;
 use crate::store::{
-    Answer, AttachmentRow, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, MemberRow, Query, Snapshot, Store,
-    StoreError, WelcomeRow, Write,
+    Answer, AttachmentRow, ConversationRow, DeviceRow, FormerRow, FoundKeyPackage, MemberRow, PushRow, Query, Snapshot,
+    Store, StoreError, WelcomeRow, Write,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ struct State {
     last_resorts: BTreeMap<DeviceId, Bytes>,
     conversations: BTreeMap<ConversationId, Kept>,
     attachments: BTreeMap<AttachmentId, AttachmentRow>,
+    pushes: BTreeMap<DeviceId, PushSubscription>,
 }
 
 #[derive(Default)]
@@ -99,6 +101,7 @@ impl State {
                 }
                 self.key_packages.retain(|_, (owner, _)| *owner != device_id);
                 self.last_resorts.remove(&device_id);
+                self.pushes.remove(&device_id);
                 self.conversations.values_mut().for_each(|kept| {
                     kept.welcomes.remove(&device_id);
                     kept.former.retain(|(id, _), _| *id != device_id);
@@ -187,6 +190,12 @@ impl State {
             Write::DropAttachment { attachment_id } => {
                 self.attachments.remove(&attachment_id);
             }
+            Write::Push(PushRow { device_id, subscription }) => {
+                self.pushes.insert(device_id, subscription);
+            }
+            Write::DropPush { device_id } => {
+                self.pushes.remove(&device_id);
+            }
             Write::ReadUpTo { conversation_id, account_id, seq } => {
                 self.kept(conversation_id).read.insert(account_id, seq);
             }
@@ -261,6 +270,8 @@ impl State {
                 .keys()
                 .map(|device_id| WelcomeRow { conversation_id: *conversation_id, device_id: *device_id })
         });
+        let pushes = self.pushes.iter();
+        let pushes = pushes.map(|(id, subscription)| PushRow { device_id: *id, subscription: subscription.clone() });
         let mut attachment_bytes = BTreeMap::new();
         for row in self.attachments.values() {
             *attachment_bytes.entry(row.account_id).or_default() += row.sealed_bytes;
@@ -276,6 +287,7 @@ impl State {
             welcomes: welcomes.collect(),
             uploads: self.attachments.values().filter(|row| !row.complete).cloned().collect(),
             attachment_bytes: attachment_bytes.into_iter().collect(),
+            pushes: pushes.collect(),
         }
     }
 }

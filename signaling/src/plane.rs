@@ -176,6 +176,7 @@ impl Plane {
                 self.transfer_opened(session, request_id, opened);
             }
             Input::Uploaded { session, attachment_id } => self.uploaded(session, attachment_id),
+            Input::PushGone { device_id, endpoint } => self.push_gone(device_id, &endpoint),
             Input::Media(event) => self.media_event(event),
             Input::Tick => self.tick(),
             Input::Shutdown => self.shut_down(),

@@ -134,6 +134,8 @@ impl Plane {
             Body::OpenDownload(request) => self.open_download(caller, &request),
             Body::DropUpload(request) => self.drop_upload(caller, &request),
             Body::ShowTyping(request) => self.show_typing(caller, &request),
+            Body::RegisterPush(request) => self.register_push(caller, request),
+            Body::UnregisterPush(_) => Ok(self.unregister_push(caller)),
             Body::StartCall(request) => self.start_call(caller, request),
             Body::ConnectMedia(request) => self.connect_media(caller, request),
             Body::ReportRinging(request) => self.report_ringing(caller, &request.call_id),
@@ -224,6 +226,7 @@ impl Plane {
         let key_packages = match self.devices.get_mut(&device_id) {
             Some(device) => {
                 device.session = Some(session);
+                device.waking.connected();
                 device.key_packages.len()
             }
             None => 0,

@@ -1,5 +1,6 @@
 //! What the plane asks of durable storage: a snapshot at start, ordered writes, a few reads.
 use crate::attachment::TransferWish;
+use crate::push::PushSubscription;
 use bytes::Bytes;
 use std::future::Future;
 use wardline_protocol::wire;
@@ -29,7 +30,7 @@ pub enum Write {
     Statement { version: u64, statement: wire::Statement },
     /// A device was enrolled or linked.
     Device(DeviceRow),
-    /// A device was revoked: its key packages and welcomes go too, and what it might still read.
+    /// A device was revoked: its key packages, welcomes and push subscription go too, and what it might still read.
     RevokeDevice { device_id: DeviceId },
     /// An account was locked or unlocked.
     LockAccount { account_id: AccountId, locked: bool },
@@ -78,6 +79,10 @@ pub enum Write {
     Attachment(AttachmentRow),
     /// An upload was given up.
     DropAttachment { attachment_id: AttachmentId },
+    /// How a device can be woken: replaces the row.
+    Push(PushRow),
+    /// A device is not to be woken any more.
+    DropPush { device_id: DeviceId },
 }
 
 /// A question to durable state.
@@ -154,6 +159,8 @@ pub struct Snapshot {
     pub uploads: Vec<AttachmentRow>,
     /// Bytes of attachments by uploader, those that are not complete included.
     pub attachment_bytes: Vec<(AccountId, u64)>,
+    /// How devices can be woken, by device.
+    pub pushes: Vec<PushRow>,
 }
 
 /// A device as stored.
@@ -244,6 +251,15 @@ pub struct AttachmentRow {
     pub created_ms: u64,
     /// Whether it is all there.
     pub complete: bool,
+}
+
+/// A device's push subscription as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushRow {
+    /// The device.
+    pub device_id: DeviceId,
+    /// How it is woken.
+    pub subscription: PushSubscription,
 }
 
 /// A waiting welcome as stored.

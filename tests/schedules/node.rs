@@ -43,7 +43,7 @@ impl World {
                     self.node_input(Input::Media(MediaEvent::Answered { session, request_id, answer }));
                 }
                 // Nobody sends files in these schedules.
-                Output::OpenTransfer(_) | Output::DropAttachment { .. } => {}
+                Output::OpenTransfer(_) | Output::DropAttachment { .. } | Output::Push(_) => {}
                 Output::Authenticated { .. } | Output::Media(_) => {}
             }
         }

@@ -47,6 +47,8 @@ impl Core {
             Command::MarkRead { conversation, seq } => self.mark_read(conversation, seq, token),
             Command::ShowTyping { conversation, typing } => self.show_typing(conversation, typing, token),
             Command::WatchPresence { accounts } => self.watch_presence(accounts, token),
+            Command::RegisterPush { subscription } => self.register_push(*subscription, token),
+            Command::UnregisterPush => self.unregister_push(token),
             Command::Devices { accounts } => self.fetch_devices(accounts, token),
             Command::RevokeDevice { device } => self.revoke_device(device, token),
             Command::ApproveLink { code } => self.approve_link(&code, token),

@@ -8,6 +8,17 @@ use wardline_protocol::{AccountId, AttachmentId, CallId, Code, ConversationId, D
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub u64);
 
+/// How a push service reaches a browser.
+#[derive(Clone)]
+pub struct PushSubscription {
+    /// The address that the browser's push service gave out.
+    pub endpoint: String,
+    /// The browser's public key: 65 bytes, a point of P-256 (RFC 8291 section 2.1).
+    pub p256dh: Vec<u8>,
+    /// The browser's secret: 16 bytes (RFC 8291 section 2.2).
+    pub auth: Vec<u8>,
+}
+
 /// A request to the device. Each gets exactly one [`Output::Done`](super::Output::Done).
 #[derive(Clone)]
 #[non_exhaustive]
@@ -118,6 +129,13 @@ pub enum Command {
         /// Whom.
         accounts: Vec<AccountId>,
     },
+    /// Lets the node wake this device by a push service while it is not connected; replaces an earlier wish. Gives [`Reply::Done`] when that is durable.
+    RegisterPush {
+        /// What the browser gave out.
+        subscription: Box<PushSubscription>,
+    },
+    /// This device is not to be woken any more. Gives [`Reply::Done`].
+    UnregisterPush,
     /// The own account's devices, or others'. Gives [`Reply::Devices`].
     Devices {
         /// Whose; empty: the own account's.

@@ -1,6 +1,6 @@
-//! The account's devices, linking a further one, and presence.
+//! The account's devices, linking a further one, presence, and being woken.
 use super::request::Request;
-use super::{Core, Event, Failure, Membership, Misbehaviour, Notice, Reply, Token};
+use super::{Core, Event, Failure, Membership, Misbehaviour, Notice, PushSubscription, Reply, Token};
 use wardline_directory::certificate;
 use wardline_directory::key::PublicKey;
 use wardline_directory::link::{self, SECRET_BYTES};
@@ -128,6 +128,23 @@ impl Core {
         {
             self.event(Event::Typing { conversation, account, typing: typing.typing });
         }
+    }
+
+    pub(super) fn register_push(&mut self, subscription: PushSubscription, token: Token) {
+        let PushSubscription { endpoint, p256dh, auth } = subscription;
+        let register = wire::RegisterPush { endpoint, p256dh: p256dh.into(), auth: auth.into() };
+        self.ask_about_push(Body::RegisterPush(register), token);
+    }
+
+    pub(super) fn unregister_push(&mut self, token: Token) {
+        self.ask_about_push(Body::UnregisterPush(wire::UnregisterPush {}), token);
+    }
+
+    fn ask_about_push(&mut self, body: Body, token: Token) {
+        if self.session.is_none() {
+            return self.done(token, Err(Failure::Offline));
+        }
+        self.send(body, Request::Plain(token));
     }
 
     pub(super) fn presence(&mut self, presence: &wire::Presence) {

@@ -28,7 +28,7 @@ mod sync;
 mod upload;
 
 pub use changes::{Changes, ConversationRecord, Counter, Membership, OutboxRecord, Saved};
-pub use command::{Command, Failure, Reply, Token};
+pub use command::{Command, Failure, PushSubscription, Reply, Token};
 pub use conversation::{HEAL_WINDOW_MS, HEALS_MAX, SEEN_MESSAGES_MAX};
 pub use event::{Body, Event, Message, Misbehaviour, Notice, is_final};
 pub use file::{About, File, Location, Position};

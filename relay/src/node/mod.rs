@@ -11,6 +11,7 @@ use crate::identity::{DataDir, DataDirError, Lock};
 use crate::media;
 use crate::metrics::Metrics;
 use crate::ops;
+use crate::push::{self, PushError, Pusher};
 use crate::store::{SqliteStore, database_path};
 use crate::transport::door::Door;
 use crate::transport::queue::Queue;
@@ -76,6 +77,7 @@ pub(crate) enum Control {
 pub(crate) struct Lanes {
     pub sessions: mpsc::Receiver<FromSession>,
     pub media: mpsc::Receiver<wardline_signaling::MediaEvent>,
+    pub push: mpsc::Receiver<push::Gone>,
     pub control: mpsc::Receiver<Control>,
 }
 
@@ -141,6 +143,9 @@ pub enum StartError {
     /// The certificates of web sessions.
     #[error(transparent)]
     Certificates(#[from] CertificateError),
+    /// Waking browsers.
+    #[error(transparent)]
+    Push(#[from] PushError),
     /// The media plane.
     #[error(transparent)]
     Media(#[from] wardline_sfu::StartError),
@@ -172,6 +177,7 @@ pub struct Running {
     accept: JoinHandle<()>,
     ops: JoinHandle<()>,
     web: Option<Web>,
+    push: Option<JoinHandle<()>>,
     sfu: Sfu,
     _lock: Lock,
 }
@@ -207,7 +213,9 @@ impl Node {
         let (sessions_in, sessions) = mpsc::channel(PLANE_QUEUE);
         let (media_in, media_events) = mpsc::channel(media::MEDIA_EVENTS_QUEUE);
         let (control, control_orders) = mpsc::channel(CONTROL_QUEUE);
-        let lanes = Lanes { sessions, media: media_events, control: control_orders };
+        let (gone, pushes_gone) = mpsc::channel(push::GONE_QUEUE);
+        let pusher = Pusher::open(&config.push, &dir, gone, metrics.clone())?;
+        let lanes = Lanes { sessions, media: media_events, push: pushes_gone, control: control_orders };
         let (readiness_in, readiness) = watch::channel(Readiness::Ready);
 
         let listen_error =
@@ -242,6 +250,7 @@ impl Node {
             attachments: attachments.clone(),
             metrics: metrics.clone(),
             media: media::Media::new(sfu.clone(), media_in, metrics.clone()),
+            pusher: pusher.clone(),
             lanes,
             readiness: readiness_in,
         };
@@ -253,10 +262,12 @@ impl Node {
             door: Door::new(config.listen.clone()),
             allowed: web::origin::Allowed::new(&config.web.origins),
             attachments,
+            push_key: pusher.as_ref().map(|pusher| pusher.public_key()),
             sessions: AtomicU64::new(0),
         });
         let accept = tokio::spawn(transport::accept(endpoint.clone(), shared.clone()));
         let web = page.map(|page| page.serve(address, shared));
+        let push = pusher.map(|pusher| tokio::spawn(pusher.run()));
         let ops = tokio::spawn(ops::serve(
             ops_listener,
             ops::State {
@@ -283,6 +294,7 @@ impl Node {
             accept,
             ops,
             web,
+            push,
             sfu,
             _lock: lock,
         })
@@ -370,6 +382,7 @@ impl Running {
             }
         }
         self.accept.abort();
+        self.push.iter().for_each(JoinHandle::abort);
         let sfu = self.sfu;
         if tokio::task::spawn_blocking(move || sfu.shutdown()).await.is_err() {
             tracing::error!("the media plane did not end in order");

@@ -8,6 +8,7 @@ use super::{Control, FromSession, Lanes};
 use crate::attachments::Attachments;
 use crate::media::Media;
 use crate::metrics::Metrics;
+use crate::push::{Gone, Pusher};
 use crate::store::{Committed, SqliteStore, StoreFailed, WriteOrder, run_group_commit};
 use crate::transport::queue::{Pushed, Queue};
 use std::collections::HashMap;
@@ -56,6 +57,7 @@ pub(super) struct Shell {
     outputs: Vec<Output>,
     store: Arc<SqliteStore>,
     attachments: Arc<Attachments>,
+    pusher: Option<Arc<Pusher>>,
     runtime: Handle,
     orders: mpsc::UnboundedSender<WriteOrder>,
     answers: mpsc::Sender<FromStore>,
@@ -99,6 +101,7 @@ impl Shell {
             outputs: Vec::new(),
             store,
             attachments,
+            pusher: None,
             runtime,
             orders,
             answers,
@@ -108,6 +111,11 @@ impl Shell {
             store_ended: false,
             metrics,
         }
+    }
+
+    /// With what wakes devices, if pushes are sent.
+    pub(super) fn waking(self, pusher: Option<Arc<Pusher>>) -> Self {
+        Self { pusher, ..self }
     }
 
     /// Runs until the node shuts down or the store fails; every session has then been told to end.
@@ -171,6 +179,7 @@ impl Shell {
                     return End::ShutDown;
                 }
                 Some(event) = lanes.media.recv() => Input::Media(event),
+                Some(Gone { device_id, endpoint }) = lanes.push.recv() => Input::PushGone { device_id, endpoint },
                 () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
                     if self.is_due() { Input::Tick } else { continue }
                 }
@@ -280,6 +289,11 @@ impl Shell {
             Output::DropAttachment { attachment_id } => {
                 let attachments = self.attachments.clone();
                 self.runtime.spawn(async move { attachments.drop_file(attachment_id).await });
+            }
+            Output::Push(push) => {
+                if let Some(pusher) = &self.pusher {
+                    pusher.push(push);
+                }
             }
             Output::Media(command) => media.perform(command),
         }

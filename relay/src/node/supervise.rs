@@ -6,6 +6,7 @@ use super::{Control, FromSession, Lanes, Readiness, StartError};
 use crate::attachments::Attachments;
 use crate::media::Media;
 use crate::metrics::Metrics;
+use crate::push::Pusher;
 use crate::store::SqliteStore;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(super) struct Supervisor {
     pub attachments: Arc<Attachments>,
     pub metrics: Arc<Metrics>,
     pub media: Media,
+    pub pusher: Option<Arc<Pusher>>,
     pub lanes: Lanes,
     pub readiness: watch::Sender<Readiness>,
 }
@@ -70,6 +72,7 @@ impl Supervisor {
             let shared = Arc::new(store);
             let attachments = self.attachments.clone();
             let shell = Shell::new(plane, clock, shared.clone(), attachments, runtime.clone(), self.metrics.clone());
+            let shell = shell.waking(self.pusher.clone());
             match shell.run(&mut self.lanes, &mut self.media).await {
                 End::ShutDown => {
                     self.readiness.send_replace(Readiness::ShuttingDown);
@@ -129,6 +132,7 @@ impl Supervisor {
             }
         }
         while self.lanes.media.try_recv().is_ok() {}
+        while self.lanes.push.try_recv().is_ok() {} // the services will say it again
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) async fn snapshot(connection: &mut SqliteConnection) -> sqlx::Result<
     }
     snapshot.uploads = super::attachment::unfinished(connection).await?;
     snapshot.attachment_bytes = super::attachment::bytes_by_account(connection).await?;
+    snapshot.pushes = super::push::all(connection).await?;
     moment.commit().await?;
     Ok(snapshot)
 }

@@ -5,6 +5,7 @@
 pub(crate) mod attachment;
 mod group;
 mod load;
+mod push;
 mod read;
 mod schema;
 mod write;

@@ -8,7 +8,7 @@ use wardline_signaling::StoreError;
 pub const SCHEMA_VERSION: i64 = STEPS.len() as i64;
 
 /// Each step is applied once, in one transaction, and never changed after a release.
-const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4];
+const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4, STEP_5];
 
 /// `entry_message` finds a message that is sent again; see [`STEP_3`].
 ///
@@ -136,6 +136,16 @@ CREATE TABLE attachment (
 ) STRICT;
 CREATE INDEX attachment_unfinished ON attachment (created_ms) WHERE complete = 0;
 CREATE INDEX attachment_account ON attachment (account_id, sealed_bytes);
+";
+
+/// How devices are woken. What is here lets whoever has it and the node's VAPID key wake them, and no more.
+const STEP_5: &str = "
+CREATE TABLE push (
+  device_id BLOB NOT NULL PRIMARY KEY,
+  endpoint TEXT NOT NULL,
+  p256dh BLOB NOT NULL,
+  auth BLOB NOT NULL
+) STRICT;
 ";
 
 /// Takes the steps that are missing. Refuses a database of a newer program.

@@ -60,6 +60,8 @@ pub(super) async fn apply(connection: &mut SqliteConnection, write: &Write) -> R
         | Write::DropKeyPackages { .. } => apply_device(connection, write).await,
         Write::Attachment(row) => run(connection, super::attachment::put(row)).await,
         Write::DropAttachment { attachment_id } => run(connection, super::attachment::delete(attachment_id)).await,
+        Write::Push(row) => run(connection, super::push::put(row)).await,
+        Write::DropPush { device_id } => run(connection, super::push::delete(device_id)).await,
         _ => apply_group(connection, write).await,
     }
 }
@@ -106,6 +108,7 @@ async fn apply_device(connection: &mut SqliteConnection, write: &Write) -> Resul
                 "DELETE FROM last_resort WHERE device_id = $1",
                 "DELETE FROM welcome WHERE device_id = $1",
                 "DELETE FROM former_member WHERE device_id = $1",
+                "DELETE FROM push WHERE device_id = $1",
             ] {
                 run(connection, query(statement).bind(id(device_id.as_bytes()))).await?;
             }

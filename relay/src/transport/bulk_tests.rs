@@ -65,6 +65,7 @@ impl Node {
             door: Door::new(Listen::default()),
             allowed: Allowed::new(&[]),
             attachments: Attachments::open(dir.path(), 0).unwrap(),
+            push_key: None,
             sessions: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared), plane, _readiness: readiness_in, dir }

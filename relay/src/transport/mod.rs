@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     pub door: Arc<Door>,
     pub allowed: origin::Allowed,
     pub attachments: Arc<Attachments>,
+    /// What pages subscribe to pushes with; none where the node sends none.
+    pub push_key: Option<String>,
     pub sessions: AtomicU64,
 }
 

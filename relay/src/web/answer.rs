@@ -45,6 +45,9 @@ struct Connect<'a> {
     webtransport: WebTransport<'a>,
     websocket: &'static str,
     websocket_bulk: &'static str,
+    /// `applicationServerKey` of push subscriptions, base64url; absent where the node sends no pushes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push_key: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -102,6 +105,7 @@ impl Site {
             },
             websocket: SESSION_PATH,
             websocket_bulk: BULK_PATH,
+            push_key: self.shared.push_key.as_deref(),
         };
         let body = serde_json::to_vec(&connect).unwrap_or_default();
         let mut response = with(Response::new(body.into()), CONTENT_TYPE, "application/json");

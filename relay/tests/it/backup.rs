@@ -11,6 +11,7 @@ use wardline_protocol::wire::{Hello, client_frame::Body as Request};
 use wardline_relay::backup::{BackupError, backup, restore};
 use wardline_relay::init;
 use wardline_relay::node::meta;
+use wardline_relay::push::PUSH_KEY_FILE;
 use wardline_relay::store::{SqliteStore, database_path};
 use wardline_signaling::{Query, Store};
 
@@ -44,6 +45,8 @@ async fn a_backup_taken_while_writing_is_a_whole_earlier_moment() {
         tokio::task::yield_now().await;
     }
     let before = durable.load(Ordering::Acquire);
+    let push_key = data.join(PUSH_KEY_FILE);
+    std::fs::write(&push_key, "07".repeat(32)).unwrap();
     let file = base.path().join("node.backup");
     backup(&data, &file).await.unwrap();
     let after = durable.load(Ordering::Acquire) + 10;
@@ -54,6 +57,8 @@ async fn a_backup_taken_while_writing_is_a_whole_earlier_moment() {
 
     let restored = base.path().join("restored");
     restore(&file, &restored).await.unwrap();
+    // Else no browser could be woken until its page was opened again.
+    assert_eq!(std::fs::read(restored.join(PUSH_KEY_FILE)).unwrap(), std::fs::read(push_key).unwrap());
     let copy = SqliteStore::open(&database_path(&restored)).await.unwrap();
     let row = &copy.load().await.unwrap().conversations[0];
     assert!((before..=after).contains(&row.head_seq), "{before} <= {} <= {after}", row.head_seq);

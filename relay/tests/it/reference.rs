@@ -5,7 +5,9 @@ use wardline_protocol::wire::{self, entry::Content};
 use wardline_protocol::{AccountId, AttachmentId, ConversationId, DeviceId, MessageId, limit};
 use wardline_relay::store::SqliteStore;
 use wardline_signaling::memory::MemoryStore;
-use wardline_signaling::{AttachmentRow, DeviceRow, KeyPackageRow, Query, Snapshot, Store, TransferWish, Write};
+use wardline_signaling::{
+    AttachmentRow, DeviceRow, KeyPackageRow, PushRow, PushSubscription, Query, Snapshot, Store, TransferWish, Write,
+};
 
 fn id(kind: u8, number: u8) -> [u8; 16] {
     let mut id = [kind; 16];
@@ -40,7 +42,7 @@ struct Writer {
     messages: Vec<(ConversationId, MessageId)>,
 }
 
-const KINDS: u32 = 23;
+const KINDS: u32 = 25;
 
 /// Few, so that writes meet.
 const ATTACHMENTS: u8 = 40;
@@ -70,6 +72,12 @@ impl Writer {
             created_ms: u64::from(number),
             complete: self.random.random(),
         }
+    }
+
+    fn push(&mut self) -> PushRow {
+        let endpoint = format!("https://push.example/{}", self.random.random::<u64>());
+        let (p256dh, auth) = ([self.random.random(); 65], [self.random.random(); 16]);
+        PushRow { device_id: self.any_device(), subscription: PushSubscription { endpoint, p256dh, auth } }
     }
 
     fn bytes(&mut self) -> bytes::Bytes {
@@ -237,6 +245,8 @@ impl Writer {
             },
             21 => Write::Attachment(self.attachment()),
             22 => Write::DropAttachment { attachment_id: attachment(self.random.random_range(0..ATTACHMENTS)) },
+            23 => Write::Push(self.push()),
+            24 => Write::DropPush { device_id: self.any_device() },
             _ => self.entry(true),
         };
         vec![one]
@@ -248,7 +258,9 @@ fn shown(snapshot: &Snapshot) -> String {
 }
 
 async fn same(store: &SqliteStore, reference: &MemoryStore, writer: &Writer) {
-    assert_eq!(shown(&store.load().await.unwrap()), shown(&reference.load_now()));
+    let (stored, expected) = (store.load().await.unwrap(), reference.load_now());
+    assert_eq!(shown(&stored), shown(&expected));
+    assert!(stored.pushes == expected.pushes, "subscriptions show nothing of themselves");
     let mut queries = vec![Query::KeyPackages {
         ids: (0..=writer.key_packages).rev().collect(),
         last_resort_of: (0..writer.devices).map(device).collect(),

@@ -122,6 +122,7 @@ async fn requests_that_are_too_much_are_refused_and_nobody_holds_a_connection() 
     let twice = "GET /connect.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2);
     let answer = ask(TcpStream::connect(page(&ready)).await.unwrap(), &twice).await;
     assert_eq!(answer.matches("certificates_sha256").count(), 2, "{answer}");
+    assert!(!answer.contains("push_key"), "off by default: {answer}");
 
     slow.await.unwrap();
     let held = began.elapsed();

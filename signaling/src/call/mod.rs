@@ -47,8 +47,10 @@ impl Plane {
             return Err(WireError { existing_id: own.as_bytes().to_vec(), ..error });
         }
         let online = self.accounts.get(&callee).map(|account| account.online.clone()).unwrap_or_default();
-        let unreachable = online.is_empty() || self.account_usable(callee).is_err();
         let busy = !self.calls.ids(|call| call.concerns(callee)).is_empty();
+        // A device that is woken comes online, and rings then: so the call waits for it as long as for one that rings.
+        let woken = !busy && self.wake_for_call(callee);
+        let unreachable = (online.is_empty() && !woken) || self.account_usable(callee).is_err();
 
         let (call, effects) = Call::start(
             call_id,

@@ -395,8 +395,12 @@ impl Plane {
             .chain(also)
             .copied()
             .collect();
+        let spoken = matches!(entry.content, Some(wire::entry::Content::Message(_)));
         for device_id in receivers {
             self.push_to_device(device_id, server_frame::Body::Entry(entry.clone()), Class::Entry);
+            if spoken {
+                self.wake_for_message(device_id, &entry.sender_account_id);
+            }
         }
     }
 

@@ -14,7 +14,8 @@ use wardline_protocol::{
 };
 use wardline_signaling::memory::MemoryStore;
 use wardline_signaling::{
-    Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, Query, SessionId, Transfer, Write,
+    Input, Limits, MediaCommand, MediaEvent, NodeIdentity, Output, Plane, Push as Wake, Query, SessionId, Transfer,
+    Write,
 };
 
 pub const START_MS: u64 = 1_800_000_000_000;
@@ -29,6 +30,8 @@ pub struct World {
     /// Bulk streams that the shell was to open, and attachments that it was to delete.
     pub transfers: Vec<Transfer>,
     pub dropped: Vec<AttachmentId>,
+    /// Devices that the shell was to wake.
+    pub woken: Vec<Wake>,
     pub closed: BTreeMap<SessionId, WireError>,
     /// While true, writes are held back: nothing becomes durable.
     pub stalled: bool,
@@ -37,6 +40,7 @@ pub struct World {
     held: Vec<(wardline_signaling::BatchId, Vec<Write>)>,
     heard: BTreeMap<SessionId, Vec<wire::ServerFrame>>,
     node: NodeIdentity,
+    limits: Limits,
     next_session: u64,
     next_request: u64,
 }
@@ -76,7 +80,7 @@ impl World {
         let node =
             NodeIdentity { node_id, incarnation: Incarnation::from_bytes([7; 16]), proposer: Arc::new(proposer) };
         let store = MemoryStore::new();
-        let plane = Plane::open(store.load_now(), root.public(), node.clone(), limits, START_MS).unwrap();
+        let plane = Plane::open(store.load_now(), root.public(), node.clone(), limits.clone(), START_MS).unwrap();
         let mut world = World {
             plane,
             store,
@@ -85,12 +89,14 @@ impl World {
             media: Vec::new(),
             transfers: Vec::new(),
             dropped: Vec::new(),
+            woken: Vec::new(),
             closed: BTreeMap::new(),
             stalled: false,
             held_reads: None,
             held: Vec::new(),
             heard: BTreeMap::new(),
             node,
+            limits,
             next_session: 1,
             next_request: 1,
         };
@@ -104,7 +110,7 @@ impl World {
         self.stalled = false;
         let root = self.hospital.directory().root();
         self.plane =
-            Plane::open(self.store.load_now(), root, self.node.clone(), Limits::default(), self.now_ms).unwrap();
+            Plane::open(self.store.load_now(), root, self.node.clone(), self.limits.clone(), self.now_ms).unwrap();
         self.heard.clear();
     }
 
@@ -142,6 +148,7 @@ impl World {
                 }
                 Output::OpenTransfer(transfer) => self.open_transfer(transfer),
                 Output::DropAttachment { attachment_id } => self.dropped.push(attachment_id),
+                Output::Push(push) => self.woken.push(push),
                 Output::Media(command) => self.media_command(command),
             }
         }

@@ -1,5 +1,5 @@
 // A device in memory, for tests and photographs: the demo hospital on an ordinary day. It is not part of the product.
-import { DeviceError, type Account, type Call, type CallPage, type Body, type Conversation, type Device, type DeviceInfo, type FileAbout, type Message, type Notice, type Page, type Place, type Transfer, type View } from "../src/device/contract";
+import { DeviceError, type Account, type Call, type CallPage, type Body, type Conversation, type Device, type DeviceInfo, type FileAbout, type Message, type Notice, type Page, type Place, type PushPlace, type Transfer, type View } from "../src/device/contract";
 import { SILENT, type LiveMedia } from "../src/media/live";
 
 const MINUTE_MS = 60_000;
@@ -383,6 +383,8 @@ export class MemoryDevice implements Device {
       { id: id("device-2"), own: false, online: false, enrolledAtMs: now - 2 * DAY_MS, fingerprint: print(8) },
     ];
   }
+  registerPush = (place: PushPlace) => this.ask("registerPush", place);
+  unregisterPush = () => this.ask("unregisterPush");
   revokeDevice = (device: string) => this.ask("revokeDevice", device);
   async safetyNumber(other: string): Promise<string> {
     await this.ask("safetyNumber", other);

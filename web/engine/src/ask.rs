@@ -3,7 +3,7 @@
 use crate::Failed;
 use crate::files::{StoredFile, StoredPlace, attachment_id};
 use serde::Deserialize;
-use wardline_client::core::{Command, Failure};
+use wardline_client::core::{Command, Failure, PushSubscription};
 use wardline_protocol::{AccountId, CallId, ConversationId, DeviceId, MessageId, WireError, code};
 
 /// A command, with ids in hexadecimal.
@@ -23,6 +23,8 @@ pub enum Ask {
     MarkRead { conversation: String, seq: u64 },
     ShowTyping { conversation: String, typing: bool },
     WatchPresence { accounts: Vec<String> },
+    RegisterPush { subscription: Subscription },
+    UnregisterPush,
     Devices { account: Option<String> },
     RevokeDevice { device: String },
     ApproveLink { code: String },
@@ -33,6 +35,16 @@ pub enum Ask {
     DeclineCall { call: String },
     HangUp { call: String },
     MediaKeys { call: String },
+}
+
+/// What the browser's `PushManager` gave out.
+#[derive(Deserialize)]
+pub struct Subscription {
+    endpoint: String,
+    #[serde(with = "serde_bytes")]
+    p256dh: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    auth: Vec<u8>,
 }
 
 impl Ask {
@@ -79,6 +91,10 @@ impl Ask {
                 Command::ShowTyping { conversation: conversation_id(&conversation)?, typing }
             }
             Self::WatchPresence { accounts } => Command::WatchPresence { accounts: ids(&accounts)? },
+            Self::RegisterPush { subscription: Subscription { endpoint, p256dh, auth } } => {
+                Command::RegisterPush { subscription: Box::new(PushSubscription { endpoint, p256dh, auth }) }
+            }
+            Self::UnregisterPush => Command::UnregisterPush,
             Self::Devices { account } => Command::Devices { accounts: ids(account.as_slice())? },
             Self::RevokeDevice { device } => Command::RevokeDevice { device: id(&device, DeviceId::parse_hex)? },
             Self::ApproveLink { code } => Command::ApproveLink { code: code::parse_device_link(&code)? },

@@ -79,6 +79,15 @@ export interface Place {
   position: { latitude: number; longitude: number; /** Radius in metres; 0: not known. */ accuracyM: number } | null;
 }
 
+/** Where a push service reaches this browser: what the node needs to wake it. */
+export interface PushPlace {
+  endpoint: string;
+  /** 65 bytes. */
+  p256dh: Uint8Array<ArrayBuffer>;
+  /** 16 bytes. */
+  auth: Uint8Array<ArrayBuffer>;
+}
+
 /** A file on its way, either direction. It ends by vanishing from `View.transfers`. */
 export interface Transfer {
   direction: "up" | "down";
@@ -288,6 +297,10 @@ export interface Device {
   showTyping(conversation: ConversationId, typing: boolean): Promise<void>;
   watchPresence(accounts: AccountId[]): Promise<void>;
   dismiss(notice: number): Promise<void>;
+
+  /** Lets the node wake this device through the browser's push service while it is not connected. The same again is harmless. */
+  registerPush(place: PushPlace): Promise<void>;
+  unregisterPush(): Promise<void>;
 
   /** The own account's devices, or another's. */
   devices(account: AccountId | null): Promise<DeviceInfo[]>;

@@ -3,13 +3,14 @@ import { CallMedia } from "../media/call";
 import type { MediaDeviceUse } from "../media/devices";
 import type { MediaKeys } from "../media/frames";
 import type { LiveMedia } from "../media/live";
+import { endPush } from "../push/push";
 import { ownScript } from "../trusted";
 import type { Answer, AskName, Asks, Patch, ToTab } from "../worker/channel";
 import { EMPTY } from "../worker/model";
 import workerAddress from "../worker/worker.ts?worker&url";
 import {
   type AccountId, type CallPage, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo, type FileAbout,
-  type Message, type MessageId, type Page, type Place, type View,
+  type Message, type MessageId, type Page, type Place, type PushPlace, type View,
 } from "./contract";
 
 interface Waiting {
@@ -72,6 +73,8 @@ class WorkerDevice implements Device {
 
   async signOut(): Promise<void> {
     this.endMedia();
+    // What the browser's push service does not let go of reaches nobody: the node forgets it with the device.
+    await endPush().catch((error: unknown) => console.info("push:", error));
     await this.ask("signOut", {});
     location.replace("/");
   }
@@ -131,6 +134,8 @@ class WorkerDevice implements Device {
   showTyping = (conversation: ConversationId, typing: boolean): Promise<void> => this.ask("showTyping", { conversation, typing });
   watchPresence = (accounts: AccountId[]): Promise<void> => this.ask("watchPresence", { accounts });
   dismiss = (notice: number): Promise<void> => this.ask("dismiss", { notice });
+  registerPush = (place: PushPlace): Promise<void> => this.ask("registerPush", { subscription: place });
+  unregisterPush = (): Promise<void> => this.ask("unregisterPush", {});
   devices = (account: AccountId | null): Promise<DeviceInfo[]> => this.ask("devices", { account });
   revokeDevice = (device: string): Promise<void> => this.ask("revokeDevice", { device });
   safetyNumber = (account: AccountId): Promise<string> => this.ask("safetyNumber", { account });

@@ -1,6 +1,6 @@
 // The forms in which the wasm engine gives its outputs: web/engine/src/{output,shown,stored}.rs.
 import type {
-  AccountId, Body, CallEnd, CallId, ConversationId, DeviceId, DeviceInfo, FileAbout, MessageId, Place,
+  AccountId, Body, CallEnd, CallId, ConversationId, DeviceId, DeviceInfo, FileAbout, MessageId, Place, PushPlace,
 } from "../device/contract";
 
 export interface Failed {
@@ -202,6 +202,8 @@ export type EngineAsk =
   | { kind: "markRead"; conversation: ConversationId; seq: number }
   | { kind: "showTyping"; conversation: ConversationId; typing: boolean }
   | { kind: "watchPresence"; accounts: AccountId[] }
+  | { kind: "registerPush"; subscription: PushPlace }
+  | { kind: "unregisterPush" }
   | { kind: "devices"; account: AccountId | null }
   | { kind: "revokeDevice"; device: DeviceId }
   | { kind: "approveLink"; code: string }

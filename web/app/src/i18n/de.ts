@@ -421,6 +421,13 @@ export const de = {
     notifyDenied: "Im Browser blockiert. Sie können es in den Einstellungen der Website ändern.",
     notifyUnsupported: "Dieser Browser kann keine Benachrichtigungen anzeigen.",
     notifyAllow: "Erlauben",
+    push: "Benachrichtigen, wenn Wardline geschlossen ist",
+    pushLearns:
+      "Dafür erfährt der Push-Dienst des Browserherstellers, dass etwas für Sie gekommen ist, wann, und ob es klingelt. Er erfährt nicht, was es ist und von wem.",
+    pushHonest: "Eine solche Benachrichtigung kann spät kommen oder ausbleiben. Wer im Dienst erreichbar sein muss, lässt Wardline geöffnet.",
+    pushUnsupported: "Dieser Browser kann nicht benachrichtigen, wenn Wardline geschlossen ist. Auf iPhone und iPad muss Wardline dafür auf dem Home-Bildschirm liegen.",
+    pushNodeOff: "Ihr Krankenhaus hat Benachrichtigungen bei geschlossener App nicht eingeschaltet.",
+    pushBlocked: "Ohne diese Erlaubnis kann Wardline auch dann nicht benachrichtigen, wenn es geschlossen ist.",
     notifyHonest: "Eine geschlossene App klingelt nicht. Wer im Dienst erreichbar sein muss, lässt Wardline geöffnet.",
     storage: "Speicher",
     storageYes: "Der Browser hat zugesagt, die Daten dieses Geräts nicht von selbst zu löschen.",
@@ -472,6 +479,7 @@ export const de = {
   error: {
     cancelled: "Abgebrochen.",
     offline: "Nicht verbunden. Versuchen Sie es noch einmal, sobald die Verbindung wieder steht.",
+    pushservice: "Der Push-Dienst dieses Browsers ist nicht erreichbar. Er braucht das Internet; vielleicht lässt ihn dieses Netz nicht zu.",
     unknown: "Das gibt es auf diesem Gerät nicht mehr.",
     full: "Es wartet schon zu viel auf das Senden. Versuchen Sie es, sobald die Verbindung wieder steht.",
     engine: "Das ist hier gerade nicht möglich. Laden Sie die Seite neu; hilft das nicht, fragen Sie die Klinik-IT.",

@@ -423,6 +423,13 @@ export const en: Texts = {
     notifyDenied: "Blocked in the browser. You can change this in the site’s settings.",
     notifyUnsupported: "This browser cannot show notifications.",
     notifyAllow: "Allow",
+    push: "Notify me when Wardline is closed",
+    pushLearns:
+      "For this, the push service of your browser’s maker learns that something came for you, when, and whether it rings. It does not learn what it is or whom it is from.",
+    pushHonest: "Such a notification can come late or not at all. If you must be reachable on duty, leave Wardline open.",
+    pushUnsupported: "This browser cannot notify you when Wardline is closed. On an iPhone or iPad, add Wardline to the home screen first.",
+    pushNodeOff: "Your hospital has not switched on notifications for when Wardline is closed.",
+    pushBlocked: "Without that permission Wardline cannot notify you when it is closed either.",
     notifyHonest: "A closed app does not ring. If you must be reachable on duty, leave Wardline open.",
     storage: "Storage",
     storageYes: "The browser has promised not to erase this device’s data by itself.",
@@ -474,6 +481,7 @@ export const en: Texts = {
   error: {
     cancelled: "Cancelled.",
     offline: "Not connected. Try again when the connection is back.",
+    pushservice: "This browser’s push service cannot be reached. It needs the internet; perhaps this network does not let it through.",
     unknown: "This is no longer on this device.",
     full: "Too much is waiting to be sent already. Try again when the connection is back.",
     engine: "This is not possible here right now. Reload the page; if that does not help, ask your hospital’s IT.",

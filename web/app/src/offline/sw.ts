@@ -1,7 +1,7 @@
 // The service worker: the page opens without a network. It keeps the page and its own hashed files and nothing else: no message, no key,
-// nothing of another origin passes through it. Absent on purpose: background sync and push.
+// nothing of another origin passes through it; and it announces what it is woken for (wake.ts). Absent on purpose: background sync.
 /// <reference lib="webworker" />
-export {};
+import "./wake";
 declare const self: ServiceWorkerGlobalScope;
 
 // Replaced by the build (build/offline.ts).

@@ -3,6 +3,7 @@ import { Button } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { permission, type Permission } from "../notifications/permission";
+import { PushSwitch } from "./PushSwitch";
 import look from "./settings.module.css";
 
 const TEXT = { granted: "settings.notifyOn", default: "settings.notifyAsk", denied: "settings.notifyDenied", unsupported: "settings.notifyUnsupported" } as const;
@@ -26,7 +27,7 @@ export function Notifications() {
           </Button>
         )}
       </div>
-      <p className={look.honest}>{t("settings.notifyHonest")}</p>
+      <PushSwitch />
     </>
   );
 }

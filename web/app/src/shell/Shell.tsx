@@ -12,6 +12,7 @@ import { NewGroup } from "../conversations/NewGroup";
 import { Details } from "../details/Details";
 import { NoticeStack } from "../notices/NoticeStack";
 import { useNotifications } from "../notifications/useNotifications";
+import { usePush } from "../push/usePush";
 import { useView } from "../session/Session";
 import { Settings } from "../settings/Settings";
 import { isList, NavigationContext, useNavigationRoot, type Place } from "./place";
@@ -70,6 +71,7 @@ export function Shell({ unusedCode }: { unusedCode: boolean }) {
   useWatchedPresence(conversation);
   useTabTitle();
   useNotifications(navigation.openConversation);
+  usePush();
 
   const toSearch = () => {
     if (place.side !== "list" || (!wide && place.main)) go({ side: "list", main: wide ? place.main : null, details: null });

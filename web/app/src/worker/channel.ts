@@ -1,6 +1,7 @@
 // What passes between a tab, its worker, and the worker that has the engine.
 import type {
-  AccountId, CallId, CallPage, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence, View,
+  AccountId, CallId, CallPage, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence, PushPlace,
+  View,
 } from "../device/contract";
 
 /** What a tab may ask; `answer` types stand in `Answers`. */
@@ -30,6 +31,8 @@ export interface Asks {
   showTyping: { conversation: ConversationId; typing: boolean };
   watchPresence: { accounts: AccountId[] };
   dismiss: { notice: number };
+  registerPush: { subscription: PushPlace };
+  unregisterPush: Record<string, never>;
   devices: { account: AccountId | null };
   revokeDevice: { device: string };
   safetyNumber: { account: AccountId };
@@ -106,7 +109,7 @@ export type Between =
 /** Asks that do no harm when a new leader hears them a second time. */
 export const REPEATABLE: ReadonlySet<AskName> = new Set<AskName>([
   "openDirect", "send", "sendFile", "sendLocation", "openFile", "hasFile", "message", "markRead", "history", "calls", "markCallsSeen", "watchPresence",
-  "devices", "safetyNumber", "dismiss", "mediaEpoch",
+  "registerPush", "unregisterPush", "devices", "safetyNumber", "dismiss", "mediaEpoch",
 ]);
 
 export const CHANNEL = "wardline";

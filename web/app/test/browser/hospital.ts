@@ -54,6 +54,27 @@ export class Hospital {
     return new Hospital(folder, JSON.parse(readFileSync(readyFile, "utf8")) as Ready, node);
   }
 
+  /** Ends `wardline dev` and goes on with `wardline serve` under these settings, on the same addresses and data: as a hospital's own node. */
+  async serveWith(settings: Record<string, string>): Promise<void> {
+    const dev = this.children.shift();
+    if (dev) await ended(dev);
+    const web = new URL(this.ready.web).host;
+    const own = { LISTEN__ADDRESS: this.ready.address, WEB__ADDRESS: web, WEB__PLAIN_HTTP: "true", OPS__ADDRESS: "127.0.0.1:0", MEDIA__ADDRESS: "127.0.0.1:0" };
+    const variables = Object.entries({ ...own, ...settings }).map(([name, value]) => [`WARDLINE_${name}`, value]);
+    this.children.unshift(
+      spawn(join(PROGRAMS, "wardline"), ["serve", "--data", join(this.folder, "node", "node")], {
+        env: { ...process.env, ...Object.fromEntries(variables) },
+        stdio: ["ignore", "ignore", process.env.WARDLINE_TEST_LOG ? "inherit" : "ignore"],
+      }),
+    );
+    await until("the node to serve", START_MS_MAX, () => fetch(this.ready.web).then(({ ok }) => ok, () => false));
+  }
+
+  /** Runs one of npm's programs until the hospital is closed. */
+  helper(script: string, ...args: string[]): void {
+    this.children.push(spawn(process.execPath, [script, ...args], { stdio: "ignore" }));
+  }
+
   /** A browser profile of its own: a process of its own, with its own state. `tone`: the WAV file that its microphone hears. Its camera is Chromium's own: a moving picture. */
   async browser(name: string, options: { tone?: string; locale?: string; without?: "udp"; phone?: boolean; theme?: "light" | "dark" } = {}): Promise<BrowserContext> {
     const context = await chromium.launchPersistentContext(join(this.folder, `profile-${name}`), {
@@ -113,15 +134,16 @@ export class Hospital {
 
   async close(): Promise<void> {
     await Promise.all(this.contexts.map((context) => context.close().catch(() => undefined)));
-    for (const child of this.children.reverse()) {
-      if (child.exitCode === null && child.signalCode === null) {
-        const closed = new Promise((resolve) => child.on("close", resolve));
-        child.kill("SIGTERM");
-        await closed;
-      }
-    }
+    for (const child of this.children.reverse()) await ended(child);
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const closed = new Promise((resolve) => child.on("close", resolve));
+  child.kill("SIGTERM");
+  await closed;
 }
 
 /** Waits for a thing, with a bound. */
