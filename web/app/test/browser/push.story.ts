@@ -2,6 +2,7 @@
 // halves meet in the test: what the node sent is opened by the service, and the same is delivered to Chromium's service worker by the DevTools.
 import { createServer } from "node:net";
 import { join } from "node:path";
+import axe from "axe-core";
 import type { BrowserContext, CDPSession, Page, Worker } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Hospital, until } from "./hospital";
@@ -77,6 +78,7 @@ test("Anna switches it on, and her closed browser is woken for a message, once",
   await anna.page.getByRole("button", { name: /Settings|Anna Meier/ }).first().click();
   await anna.page.getByRole("switch", { name: LABEL }).click();
   await anna.page.getByRole("switch", { name: LABEL, checked: true }).waitFor();
+  expect(await violations(anna.page)).toEqual([]);
   await hospital.photograph("push-on");
 
   await context.newPage();
@@ -125,6 +127,15 @@ test("a call wakes it too, and rings at the page that is opened then", async () 
   const events = (await calling).map(({ event }) => event);
   expect(events.length).toBeGreaterThan(0);
 });
+
+/** What axe-core finds wrong with the page. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  return page.evaluate(async () => {
+    const { violations } = await (window as unknown as { axe: typeof axe }).axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+  });
+}
 
 /** What the push service has opened, without its padding. */
 async function received(): Promise<string[]> {
