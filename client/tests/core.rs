@@ -6,8 +6,8 @@ mod uploads;
 use prost::Message as _;
 use std::collections::VecDeque;
 use wardline_client::core::{
-    Body as MessageBody, Changes, Command, Core, Event, Failure, Identity, Input, Message, Misbehaviour, Output, Reply,
-    Saved, Token, UploadOrder,
+    Body as MessageBody, Changes, Command, Core, Event, Failure, Identity, Input, Message, Misbehaviour, Output,
+    PushSubscription, Reply, Saved, Token, UploadOrder,
 };
 use wardline_directory::NodeRecord;
 use wardline_directory::certificate;
@@ -389,6 +389,33 @@ fn a_device_that_nobody_proves_is_not_shown() {
     alice.answer(request, response::Result::Devices(wire::Devices { devices }));
     assert!(matches!(alice.done.pop(), Some((_, Ok(Reply::Devices(shown)))) if shown.is_empty()));
     assert!(alice.refused(Misbehaviour::ForgedDevice));
+}
+
+#[test]
+fn being_woken_is_asked_of_the_node_and_its_refusal_told() {
+    let mut alice = Alice::ready();
+    let wish = || {
+        let subscription =
+            PushSubscription { endpoint: "https://push.example/a".into(), p256dh: vec![4; 65], auth: vec![7; 16] };
+        Command::RegisterPush { subscription: Box::new(subscription) }
+    };
+    alice.input(Input::Command(wish(), Token(1)));
+    let is_wish = |body: &Body| matches!(body, Body::RegisterPush(asked) if asked.endpoint == "https://push.example/a" && asked.auth.len() == 16);
+    let asked = alice.take(is_wish);
+    alice.answer(asked, response::Result::Done(wire::Done {}));
+    assert!(matches!(alice.done.pop(), Some((Token(1), Ok(Reply::Done)))));
+
+    alice.input(Input::Command(wish(), Token(2)));
+    let asked = alice.take(is_wish);
+    alice.answer(asked, response::Result::Error(WireError::new(Code::Forbidden, "off").into()));
+    assert!(
+        matches!(alice.done.pop(), Some((Token(2), Err(Failure::Refused(error)))) if error.code == Code::Forbidden)
+    );
+
+    alice.input(Input::Command(Command::UnregisterPush, Token(3)));
+    let asked = alice.take(|body| matches!(body, Body::UnregisterPush(_)));
+    alice.answer(asked, response::Result::Done(wire::Done {}));
+    assert!(matches!(alice.done.pop(), Some((Token(3), Ok(Reply::Done)))));
 }
 
 #[test]

@@ -168,7 +168,7 @@ impl Plane {
         match input {
             Input::Opened { session, nonce, exporter } => self.session_opened(session, nonce, exporter),
             Input::Frame { session, frame } => self.frame(session, frame),
-            Input::Closed { session } => self.session_closed(session),
+            Input::Closed { session } => self.session_lost(session),
             Input::Drained { session } => self.send_heads(session),
             Input::Durable { batch } => self.durable(batch),
             Input::Answered { session, request_id, answer } => self.answered(session, request_id, answer),

@@ -49,6 +49,15 @@ impl Plane {
         self.sessions.insert(session, state);
     }
 
+    /// The connection ended by itself; one that the plane has closed is over already.
+    pub(crate) fn session_lost(&mut self, session: SessionId) {
+        let device_id = self.device_of(session);
+        self.session_closed(session);
+        if let Some(device_id) = device_id {
+            self.wake_after_loss(device_id);
+        }
+    }
+
     pub(crate) fn session_closed(&mut self, session: SessionId) {
         let Some(state) = self.sessions.remove(&session) else {
             return;

@@ -75,6 +75,41 @@ fn a_closed_device_is_woken_once_until_it_has_connected_again() {
 }
 
 #[test]
+fn what_was_sent_to_a_connection_that_was_dead_already_wakes_when_that_is_noticed() {
+    let (mut world, mut anna, mut boris, direct) = closed();
+    world.sign_in(&mut boris);
+    let first = world.say(&mut anna, direct, "heard").unwrap();
+    let acknowledge = wire::Acknowledge { conversation_id: direct.to_bytes(), delivered_seq: first, read_seq: 0 };
+    world.ask(boris.session, Ask::Acknowledge(acknowledge)).unwrap();
+    world.hang_up_line(&boris);
+    assert_eq!(kinds(&mut world), [], "it has everything");
+
+    world.sign_in(&mut boris);
+    world.say(&mut anna, direct, "into the void").unwrap();
+    let rings = call(&mut world, &anna, direct, 1);
+    assert_eq!(kinds(&mut world), [], "it seems to be connected");
+    world.hang_up_line(&boris);
+    assert_eq!(kinds(&mut world), [PushKind::Call, PushKind::Message]);
+    world.say(&mut anna, direct, "more").unwrap();
+    assert_eq!(kinds(&mut world), [], "it was told");
+    world.sign_in(&mut boris);
+    world.ask(boris.session, Ask::AcceptCall(wire::AcceptCall { call_id: rings.to_bytes() })).unwrap();
+    world.hang_up_line(&boris);
+    assert_eq!(kinds(&mut world), [], "a call that is talked in does not ring");
+}
+
+#[test]
+fn a_device_that_signs_in_anew_before_its_old_connection_is_missed_is_not_woken() {
+    let (mut world, mut anna, mut boris, direct) = closed();
+    world.sign_in(&mut boris);
+    world.say(&mut anna, direct, "into the void").unwrap();
+    let old = boris.session;
+    world.sign_in(&mut boris);
+    world.input(Input::Closed { session: old });
+    assert_eq!(kinds(&mut world), []);
+}
+
+#[test]
 fn it_is_woken_only_for_what_is_durable() {
     let (mut world, mut anna, _boris, direct) = closed();
     world.stalled = true;

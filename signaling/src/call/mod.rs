@@ -130,6 +130,12 @@ impl Plane {
 
     // ---- sessions and media come and go ----
 
+    /// Whether a call rings at this device and nobody has answered.
+    pub(crate) fn rings_at(&self, device_id: DeviceId) -> bool {
+        let rings = |call: &Call| !call.is_talking() && call.caller.device_id != device_id && call.involves(device_id);
+        !self.calls.ids(rings).is_empty()
+    }
+
     pub(crate) fn call_session_lost(&mut self, device_id: DeviceId) {
         self.for_calls(|call| call.involves(device_id), |call, now_ms| call.session_changed(device_id, true, now_ms));
     }

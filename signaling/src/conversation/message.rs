@@ -66,6 +66,7 @@ impl Plane {
         let conversation_id = ConversationId::parse(&request.conversation_id)?;
         let delivered_seq = request.delivered_seq.min(self.readable(caller, conversation_id)?.durable_seq);
         self.forget_former(conversation_id, caller.device_id, delivered_seq);
+        self.heard(caller.device_id, conversation_id, delivered_seq);
         let Some(conversation) = self.conversations.get_mut(&conversation_id) else {
             return Ok(done());
         };

@@ -399,7 +399,7 @@ impl Plane {
         for device_id in receivers {
             self.push_to_device(device_id, server_frame::Body::Entry(entry.clone()), Class::Entry);
             if spoken {
-                self.wake_for_message(device_id, &entry.sender_account_id);
+                self.wake_for_message(device_id, conversation_id, &entry);
             }
         }
     }

@@ -10,10 +10,11 @@ use crate::input::Output;
 use crate::plane::{Plane, Reply};
 use crate::session::{Caller, done, done_when_durable};
 use crate::store::{PushRow, Write};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use wardline_protocol::limit::{PUSH_AUTH_BYTES, PUSH_P256DH_BYTES};
-use wardline_protocol::{AccountId, Code, DeviceId, WireError, wire};
+use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, WireError, wire};
 
 /// What a browser gives out so that its device can be woken. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,12 +59,15 @@ pub(crate) struct Waking {
     subscription: Option<Arc<PushSubscription>>,
     /// A message push went out since it was last connected: a further one would say nothing new.
     message_pushed: bool,
+    /// The newest message of each conversation that went to its session and that it has not said to have stored. Kept for devices that can be woken.
+    unheard: BTreeMap<ConversationId, u64>,
 }
 
 impl Waking {
     /// The device is here.
     pub(crate) fn connected(&mut self) {
         self.message_pushed = false;
+        self.unheard.clear(); // it is told how far each conversation is
     }
 }
 
@@ -131,12 +135,47 @@ impl Plane {
     }
 
     /// Wakes a device for a durable message, unless it is connected, knows already, or its own person wrote it.
-    pub(crate) fn wake_for_message(&mut self, device_id: DeviceId, sender: &[u8]) {
-        let Some(device) = self.devices.get(&device_id) else { return };
-        if device.waking.message_pushed || device.account_id.as_bytes().as_slice() == sender {
+    pub(crate) fn wake_for_message(
+        &mut self,
+        device_id: DeviceId,
+        conversation_id: ConversationId,
+        entry: &wire::Entry,
+    ) {
+        let Some(device) = self.devices.get_mut(&device_id) else { return };
+        if device.account_id.as_bytes().as_slice() == entry.sender_account_id {
             return;
         }
-        if self.wake(device_id, PushKind::Message)
+        if device.session.is_none() {
+            self.wake_once(device_id);
+        } else if device.waking.subscription.is_some() {
+            device.waking.unheard.insert(conversation_id, entry.seq);
+        }
+    }
+
+    /// The device has stored a conversation so far.
+    pub(crate) fn heard(&mut self, device_id: DeviceId, conversation_id: ConversationId, delivered_seq: u64) {
+        let Some(device) = self.devices.get_mut(&device_id) else { return };
+        if device.waking.unheard.get(&conversation_id).is_some_and(|seq| *seq <= delivered_seq) {
+            device.waking.unheard.remove(&conversation_id);
+        }
+    }
+
+    /// The device's connection is gone, perhaps for some time already: a phone that falls asleep says nothing. What was sent to it meanwhile, and what
+    /// rings, it is woken for now.
+    pub(crate) fn wake_after_loss(&mut self, device_id: DeviceId) {
+        if self.rings_at(device_id) {
+            self.wake(device_id, PushKind::Call);
+        }
+        let unheard = self.devices.get_mut(&device_id).map(|device| std::mem::take(&mut device.waking.unheard));
+        if unheard.is_some_and(|unheard| !unheard.is_empty()) {
+            self.wake_once(device_id);
+        }
+    }
+
+    fn wake_once(&mut self, device_id: DeviceId) {
+        let told = self.devices.get(&device_id).is_none_or(|device| device.waking.message_pushed);
+        if !told
+            && self.wake(device_id, PushKind::Message)
             && let Some(device) = self.devices.get_mut(&device_id)
         {
             device.waking.message_pushed = true;
