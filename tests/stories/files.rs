@@ -13,6 +13,9 @@ use wardline_tests::hospital::{Device, Hospital};
 /// Long enough that the node is met in the middle of it.
 const LARGE_BYTES: usize = 60_000_000;
 
+/// A node that was killed says nothing: a client notices by the idle time-out of QUIC (15 s), and then waits 15 s at most between two attempts.
+const BACK_MAX: Duration = Duration::from_secs(45);
+
 /// The node is killed once it has so many of them.
 const KILLED_AT_BYTES: u64 = 5_000_000;
 
@@ -102,7 +105,7 @@ async fn a_large_file_survives_a_killed_node_and_nobody_reads_it_there() -> Resu
         }
         _ => None,
     };
-    anna.until(STEP_MAX, order).await.context("the file is sent")?;
+    anna.until(BACK_MAX, order).await.context("the file is sent")?;
     ensure!(text_first, "the text waited for the file");
 
     let file = received(&mut boris).await?;
@@ -165,7 +168,7 @@ async fn messages_go_on_beside_a_file_and_files_come_back_from_a_backup() -> Res
     let hospital = Hospital::start(folder.path(), &address, None)?;
     let target = folder.path().join("two");
     let ready = |event| matches!(event, Event::Ready).then_some(());
-    boris.until(STEP_MAX, ready).await.context("Boris is back")?;
+    boris.until(BACK_MAX, ready).await.context("Boris is back")?;
     boris.client.save_file(conversation, &file, &target).await?;
     ensure!(std::fs::read(&target)? == content, "another content after the backup");
     hospital.kill()?;

@@ -142,7 +142,8 @@ const CHECKS = {
     await page.waitForFunction(() => document.activeElement?.querySelector?.('[data-sort="picture"] button[aria-label^="Foto ansehen"]'));
     const index = await page.evaluate(() => document.activeElement.dataset.index);
     await page.keyboard.press("Enter");
-    await page.getByRole("menuitem", { name: "Foto ansehen" }).waitFor();
+    // The menu is seen a moment before it has the focus.
+    await page.waitForFunction(() => document.activeElement?.getAttribute("role") === "menuitem" && document.activeElement.textContent === "Foto ansehen");
     await page.keyboard.press("Enter");
     const dialog = page.getByRole("dialog", { name: "Fotos dieser Unterhaltung" });
     await dialog.getByText(/2 von 2/).waitFor();
