@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json", ".wasm": "application/wasm" };
+const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json", ".wasm": "application/wasm", ".json": "application/json" };
 
 export function policy(nonce) {
   return [
@@ -28,6 +28,8 @@ export function policy(nonce) {
 export async function serve(folder) {
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url, "http://x").pathname);
+    // What a node says that has no Web Push; nothing of it is connected to.
+    if (path === "/connect.json") return response.writeHead(200, { "content-type": TYPES[".json"] }).end("{}");
     const file = extname(path) === "" ? "/index.html" : path;
     try {
       let body = await readFile(join(folder, file));
