@@ -1,10 +1,9 @@
 // The page by keyboard alone, as somebody without a mouse uses it. Fails when something cannot be reached, or the focus is lost on the way.
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
-import { BROWSER, serve } from "./serve.mjs";
+import { run, start } from "./checks.mjs";
 
-const { address, close } = await serve(`${new URL(".", import.meta.url).pathname}built`);
-const browser = await chromium.launch(BROWSER);
+const begun = await start();
+const { address, browser } = begun;
 
 async function open(scene) {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
@@ -107,16 +106,4 @@ const CHECKS = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(CHECKS)) {
-  try {
-    await check();
-    console.log(`ok    ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${name}: ${error.message}`);
-  }
-}
-await browser.close();
-close();
-process.exitCode = failed > 0 ? 1 : 0;
+await run(CHECKS, begun);

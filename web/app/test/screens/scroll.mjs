@@ -1,11 +1,10 @@
 // What only a real browser can tell of the timeline: it opens at its end, stays where one reads, follows when one is at the end, and is smooth with
 // 50,000 messages. Fails when it does not.
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
-import { BROWSER, serve } from "./serve.mjs";
+import { run, start } from "./checks.mjs";
 
-const { address, close } = await serve(`${new URL(".", import.meta.url).pathname}built`);
-const browser = await chromium.launch(BROWSER);
+const begun = await start();
+const { address, browser } = begun;
 
 async function open(scene, viewport = { width: 1280, height: 800 }, reducedMotion = "no-preference") {
   const page = await browser.newPage({ viewport, reducedMotion });
@@ -155,16 +154,4 @@ const CHECKS = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(CHECKS)) {
-  try {
-    await check();
-    console.log(`ok    ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${name}: ${error.message}`);
-  }
-}
-await browser.close();
-close();
-process.exitCode = failed > 0 ? 1 : 0;
+await run(CHECKS, begun);
