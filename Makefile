@@ -12,8 +12,8 @@ setup:           ## install what is missing (Debian packages, Rust, cargo-nextes
 web: setup       ## build the browser client, which the node's build embeds
 	@scripts/step "web client" scripts/web
 
-build: web       ## build every program and every test, once
-	@scripts/step "build" cargo build --workspace --bins --tests
+build: setup     ## build the browser client, every program and every test, once
+	@scripts/build
 
 check: setup     ## formatting, lints, licences, the rules of the house
 	@scripts/check

@@ -6,6 +6,7 @@
 //! Absent on purpose: shortcuts around the protocol. Whoever counts as a full member holds the group's MLS state and decrypts.
 pub mod calls;
 pub mod chat;
+pub mod crowd;
 pub mod device;
 pub mod machine;
 pub mod member;

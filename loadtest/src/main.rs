@@ -3,7 +3,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use wardline_loadtest::{run, workload::Workload};
+use wardline_loadtest::{crowd, run, workload::Workload};
 
 #[derive(Parser)]
 #[command(name = "wardline-loadtest", version, about = "Named workloads against a Wardline node")]
@@ -28,6 +28,15 @@ enum Command {
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
     },
+    /// Make a large group and a link to sign in with, to see a real client among so many. Told on standard input: `add`, `say TEXT`; its end ends everything
+    Crowd {
+        /// Members of the group, the person included
+        #[arg(long, default_value_t = 1_000)]
+        members: usize,
+        /// The node's program; without it, `wardline` beside this program
+        #[arg(long, value_name = "FILE")]
+        node: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -42,9 +51,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(Command::Run { workload, json, node, set }: Command) -> Result<()> {
-    let workload = Workload::read(&workload, &set)?;
+fn start(command: Command) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (workload, json, node, set) = match command {
+        Command::Run { workload, json, node, set } => (workload, json, node, set),
+        Command::Crowd { members, node } => return runtime.block_on(crowd::run(members, node.as_deref())),
+    };
+    let workload = Workload::read(&workload, &set)?;
     let report = runtime.block_on(run::run(&workload, node.as_deref()))?;
     eprint!("{report}");
     let text = serde_json::to_string_pretty(&report)?;

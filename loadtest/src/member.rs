@@ -16,7 +16,7 @@ use wardline_directory::key::{self, DeviceKey};
 use wardline_e2ee::{DeviceIdentity, Engine, Suite};
 use wardline_protocol::wire::client_frame::Body;
 use wardline_protocol::wire::{self, ClientFrame, ServerFrame, entry, server_frame};
-use wardline_protocol::{AccountId, Incarnation};
+use wardline_protocol::{AccountId, Incarnation, NO_RESPONSE};
 
 /// Commands that wait for a member's task; a further one waits with its caller.
 const COMMANDS_WAITING_MAX: usize = 64;
@@ -169,7 +169,6 @@ impl Witness {
         connection.request(Body::UploadKeyPackages(upload)).await?;
         let (mut sender, mut receiver, mut frames) = connection.split();
         let task = tokio::spawn(async move {
-            let mut request_id = 1_000_000;
             loop {
                 let now = Instant::now();
                 let mut newest = BTreeMap::new();
@@ -181,10 +180,9 @@ impl Witness {
                     newest.insert(entry.conversation_id, entry.seq);
                 }
                 for (conversation_id, delivered_seq) in newest {
-                    request_id += 1;
                     let acknowledge = wire::Acknowledge { conversation_id, delivered_seq, read_seq: 0 };
                     let body = Some(Body::Acknowledge(acknowledge));
-                    sender.send(&ClientFrame { request_id, body }).await?;
+                    sender.send(&ClientFrame { request_id: NO_RESPONSE, body }).await?;
                 }
                 frames = batch(receiver.next().await?, &mut receiver);
             }

@@ -1,7 +1,7 @@
 //! The node under load: a process of its own, with a hospital made for this run alone.
 use crate::machine;
 use anyhow::{Context as _, Result, ensure};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -45,6 +45,20 @@ impl Access {
     }
 }
 
+/// Where the node serves its page for browsers, in plain HTTP on loopback.
+#[derive(Clone, Copy, Debug)]
+pub struct Page(pub SocketAddr);
+
+impl Page {
+    /// On a port that is free now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn free() -> Result<Self> {
+        Ok(Self(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?))
+    }
+}
+
 /// A running node. Dropped, it is ended and its data removed.
 pub struct Node {
     child: Child,
@@ -60,6 +74,14 @@ impl Node {
     /// # Errors
     /// What went wrong, with the node's own words.
     pub async fn start(program: Option<&Path>, accounts: usize) -> Result<Self> {
+        Self::start_with(program, accounts, None).await
+    }
+
+    /// [`Node::start`], with its page.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub async fn start_with(program: Option<&Path>, accounts: usize, page: Option<Page>) -> Result<Self> {
         let program = program.map_or_else(beside_this, |path| Ok(path.to_owned()))?;
         let folder = tempfile::tempdir()?;
         let root = RootKey::generate()?;
@@ -84,7 +106,7 @@ impl Node {
         let link_of = invitations.iter().map(|invitation| invitation.link(root.public(), &card).to_string()).collect();
         let pin = CertificatePin(card.certificate_sha256);
         let access = Access { address: free.to_string(), pin, root: root.public() };
-        let child = serve(&program, &data, free, &folder.path().join("node.log"))?;
+        let child = serve(&program, &data, free, page, &folder.path().join("node.log"))?;
         let mut node = Self { child, folder, access, invitations, link_of };
         node.publish(&root, &hospital).await.with_context(|| node.log())?;
         Ok(node)
@@ -103,6 +125,11 @@ impl Node {
     /// The enrolment link of an account, for clients that take links.
     pub fn link(&self, account: usize) -> Result<&str> {
         Ok(self.link_of.get(account).context("an account of this hospital")?)
+    }
+
+    /// What the page for browsers takes of that link.
+    pub fn code(&self, account: usize) -> Result<&str> {
+        self.link(account)?.rsplit('#').next().context("a link with a code")
     }
 
     /// A folder for clients' files, removed with the node.
@@ -158,8 +185,9 @@ impl Drop for Node {
     }
 }
 
-fn serve(program: &Path, data: &Path, address: SocketAddr, log: &Path) -> Result<Child> {
+fn serve(program: &Path, data: &Path, address: SocketAddr, page: Option<Page>, log: &Path) -> Result<Child> {
     let lifted = u32::MAX.to_string();
+    let page_address = page.map_or("127.0.0.1:0".to_owned(), |page| page.0.to_string());
     Command::new(program)
         .args(["serve", "--data"])
         .arg(data)
@@ -167,7 +195,9 @@ fn serve(program: &Path, data: &Path, address: SocketAddr, log: &Path) -> Result
         .env("WARDLINE_LISTEN__UNAUTHENTICATED_PER_ADDRESS_MAX", "20000")
         .env("WARDLINE_LISTEN__UNAUTHENTICATED_MAX", "20000")
         .env("WARDLINE_OPS__ADDRESS", "127.0.0.1:0")
-        .env("WARDLINE_WEB__ENABLED", "false")
+        .env("WARDLINE_WEB__ENABLED", page.is_some().to_string())
+        .env("WARDLINE_WEB__ADDRESS", page_address)
+        .env("WARDLINE_WEB__PLAIN_HTTP", "true")
         .env("WARDLINE_MEDIA__ADDRESS", "127.0.0.1:0")
         .env("WARDLINE_LIMITS__CREATIONS_PER_HOUR", &lifted)
         .env("WARDLINE_LIMITS__EXTERNAL_JOINS_PER_HOUR", &lifted)

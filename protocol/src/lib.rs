@@ -40,6 +40,9 @@ pub const ADMIN_SIGNATURE_PREFIX: &[u8] = b"wardline admin session v1\0";
 /// the page's origin, as its `Origin` header gives it.
 pub const WEB_ORIGIN_PREFIX: &[u8] = b"wardline web origin v1\0";
 
+/// The request id of what has no response: for a device that has nothing to learn from one.
+pub const NO_RESPONSE: u64 = 0;
+
 /// The path of sessions on both of the browser's roads, WebTransport and WebSocket.
 pub const SESSION_PATH: &str = "/session";
 

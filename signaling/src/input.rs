@@ -110,6 +110,15 @@ pub enum Output {
         /// What to do when its queue is full.
         class: Class,
     },
+    /// Queue the same frame for many sessions: encoded once, however many they are.
+    FanOut {
+        /// Whose.
+        sessions: Vec<SessionId>,
+        /// What.
+        frame: ServerFrame,
+        /// What to do where the queue is full.
+        class: Class,
+    },
     /// The session is authenticated: its frames may be larger now.
     Authenticated {
         /// Which.

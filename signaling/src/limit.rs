@@ -21,7 +21,8 @@ pub const LINK_WAIT_MS: u64 = 300_000;
 /// New devices that wait for a grant at the same time; a further one is refused.
 pub const LINK_WAITERS_MAX: usize = 1_000;
 
-/// In conversations with more accounts than this, receipts are not pushed (they are in `Heads`): the traffic would grow with the square.
+/// In conversations with more accounts than this, receipts are neither pushed nor told at sign-in: the traffic would grow with the square. A
+/// device fetches them when its person looks.
 pub const RECEIPT_PUSH_ACCOUNTS_MAX: usize = 64;
 
 /// How long a cursor may wait for a batch to go to disk with; devices repeat what a crash loses of it.

@@ -8,7 +8,7 @@ use wardline_directory::session as proof;
 use wardline_protocol::wire::client_frame::Body;
 use wardline_protocol::wire::{self, response, server_frame};
 use wardline_protocol::{
-    ADMIN_SIGNATURE_PREFIX, AccountId, Code, DeviceId, PROTOCOL_VERSION, Rendezvous, SESSION_SIGNATURE_PREFIX,
+    ADMIN_SIGNATURE_PREFIX, AccountId, Code, DeviceId, NO_RESPONSE, PROTOCOL_VERSION, Rendezvous, SESSION_SIGNATURE_PREFIX,
     WireError, limit as wire_limit,
 };
 
@@ -90,13 +90,18 @@ impl Plane {
         };
         let role = state.role;
         let request_id = frame.request_id;
+        let unanswered = request_id == NO_RESPONSE;
         let result = match frame.body {
-            _ if request_id == 0 => Err(WireError::new(Code::Malformed, "request_id must not be 0")),
+            Some(body) if unanswered && !matches!(body, Body::Acknowledge(_) | Body::ShowTyping(_)) => {
+                Err(WireError::new(Code::Malformed, "this request has a response: its request_id must not be 0"))
+            }
             None => Err(WireError::new(Code::Malformed, "this node does not know the request: update it")),
             Some(body) => self.request(session, role, request_id, body),
         };
         let fatal = result.as_ref().err().filter(|error| ends_session(error.code)).cloned();
-        self.answer(session, request_id, result);
+        if !(unanswered && fatal.is_none()) {
+            self.answer(session, request_id, result);
+        }
         if let Some(error) = fatal {
             self.close(session, error);
         }
@@ -142,6 +147,7 @@ impl Plane {
             Body::OpenUpload(request) => self.open_upload(caller, &request),
             Body::OpenDownload(request) => self.open_download(caller, &request),
             Body::DropUpload(request) => self.drop_upload(caller, &request),
+            Body::FetchReceipts(request) => self.fetch_receipts(caller, &request),
             Body::ShowTyping(request) => self.show_typing(caller, &request),
             Body::RegisterPush(request) => self.register_push(caller, request),
             Body::UnregisterPush(_) => Ok(self.unregister_push(caller)),

@@ -23,10 +23,12 @@ impl World {
         self.plane.handle(self.now_ms, input, &mut out);
         for output in out {
             match output {
-                Output::Send { session, frame, .. } => match self.sessions.get(&session) {
-                    Some(device) => self.devices[*device].down.push_back(frame),
-                    None => self.replies_to_world.entry(session).or_default().push(frame),
-                },
+                Output::Send { session, frame, .. } => self.say(session, frame),
+                Output::FanOut { sessions, frame, .. } => {
+                    for session in sessions {
+                        self.say(session, frame.clone());
+                    }
+                }
                 Output::Close { session, .. } => {
                     if let Some(device) = self.sessions.remove(&session) {
                         self.cut(device);
@@ -46,6 +48,13 @@ impl World {
                 Output::OpenTransfer(_) | Output::DropAttachment { .. } | Output::Push(_) => {}
                 Output::Authenticated { .. } | Output::Media(_) => {}
             }
+        }
+    }
+
+    fn say(&mut self, session: SessionId, frame: wire::ServerFrame) {
+        match self.sessions.get(&session) {
+            Some(device) => self.devices[*device].down.push_back(frame),
+            None => self.replies_to_world.entry(session).or_default().push(frame),
         }
     }
 

@@ -1,10 +1,10 @@
 //! What a conversation needs next, from what is true of it now.
 use super::conversation::{Hold, Stage};
 use super::request::Request;
-use super::{Core, Event, Misbehaviour};
-use wardline_protocol::wire;
+use super::{Core, Event, Failure, Misbehaviour, Reply, Token};
+use wardline_protocol::wire::{self, response};
 use wardline_protocol::wire::client_frame::Body;
-use wardline_protocol::{AccountId, ConversationId};
+use wardline_protocol::{AccountId, ConversationId, WireError};
 
 /// Pushes may be dropped by a full queue: after standing still behind the head for this long, the log is asked for.
 pub(super) const BEHIND_MS_MAX: u64 = 1_000;
@@ -142,6 +142,25 @@ impl Core {
             conversation.hold = Some(Hold::Refused);
         }
         self.event(Event::NodeRefused(why));
+    }
+
+    pub(super) fn fetch_receipts(&mut self, id: ConversationId, token: Token) {
+        if !self.is_connected() {
+            return self.done(token, Ok(Reply::Done)); // what is shown is as old as what else is
+        }
+        let fetch = wire::FetchReceipts { conversation_id: id.to_bytes() };
+        self.send(Body::FetchReceipts(fetch), Request::Receipts(token));
+    }
+
+    pub(super) fn receipts_fetched(&mut self, token: Token, result: Result<response::Result, WireError>) {
+        match result {
+            Ok(response::Result::Receipts(fetched)) => {
+                fetched.receipts.iter().for_each(|receipt| self.receipt(receipt));
+                self.done(token, Ok(Reply::Done));
+            }
+            Ok(_) => self.done(token, Ok(Reply::Done)),
+            Err(error) => self.done(token, Err(Failure::Refused(error))),
+        }
     }
 
     pub(super) fn receipt(&mut self, receipt: &wire::Receipt) {

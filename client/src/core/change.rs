@@ -45,6 +45,7 @@ impl Core {
                 self.open_download(conversation, attachment, from_byte, token);
             }
             Command::MarkRead { conversation, seq } => self.mark_read(conversation, seq, token),
+            Command::FetchReceipts { conversation } => self.fetch_receipts(conversation, token),
             Command::ShowTyping { conversation, typing } => self.show_typing(conversation, typing, token),
             Command::WatchPresence { accounts } => self.watch_presence(accounts, token),
             Command::RegisterPush { subscription } => self.register_push(*subscription, token),

@@ -117,6 +117,12 @@ pub enum Command {
         /// The newest entry read.
         seq: u64,
     },
+    /// Learns how far everybody has got, which the node does not push in large conversations. [`Event::Receipt`](super::Event::Receipt) says what is new;
+    /// gives [`Reply::Done`].
+    FetchReceipts {
+        /// The conversation.
+        conversation: ConversationId,
+    },
     /// Tells the others that the person writes, or has stopped. Lost where there is no connection. Gives [`Reply::Done`].
     ShowTyping {
         /// Where.

@@ -46,7 +46,7 @@ use wardline_directory::key::{DeviceKey, PublicKey};
 use wardline_e2ee::media::MediaEpoch;
 use wardline_e2ee::{DeviceIdentity, Engine, EngineError, Suite};
 use wardline_protocol::wire::{self, ClientFrame, ServerFrame, client_frame};
-use wardline_protocol::{AccountId, AttachmentId, CallId, ConversationId, DeviceId, Incarnation};
+use wardline_protocol::{AccountId, AttachmentId, CallId, ConversationId, DeviceId, Incarnation, NO_RESPONSE};
 
 /// Who this device is.
 pub struct Identity {
@@ -298,9 +298,14 @@ impl Core {
         if self.session.is_none() {
             return;
         }
-        let request_id = self.next_request_id;
-        self.next_request_id += 1;
-        self.requests.insert(request_id, request);
+        let silent = matches!(body, client_frame::Body::Acknowledge(_) | client_frame::Body::ShowTyping(_));
+        let request_id = if silent && matches!(request, Request::Unanswered) {
+            NO_RESPONSE
+        } else {
+            self.next_request_id += 1;
+            self.requests.insert(self.next_request_id - 1, request);
+            self.next_request_id - 1
+        };
         self.outputs.push_back(Output::Send(ClientFrame { request_id, body: Some(body) }));
     }
 

@@ -38,6 +38,8 @@ pub(super) enum Request {
     StartCall(CallId, Token),
     /// A media connection.
     Media(CallId, Token),
+    /// Receipts of a large conversation.
+    Receipts(Token),
     /// Devices.
     Devices(Token),
     /// Done, or an error.
@@ -104,6 +106,7 @@ impl Core {
             Request::Leave(id, token) => self.leave_answered(id, token, result.err()),
             Request::StartCall(call, token) => self.call_started(call, token, result),
             Request::Media(call, token) => self.media_answered(call, token, result),
+            Request::Receipts(token) => self.receipts_fetched(token, result),
             Request::Devices(token) => self.devices_fetched(token, result),
             Request::Plain(token) => match result {
                 Ok(_) => self.done(token, Ok(Reply::Done)),
@@ -126,6 +129,7 @@ impl Core {
         match request {
             Request::Leave(_, token)
             | Request::Media(_, token)
+            | Request::Receipts(token)
             | Request::Devices(token)
             | Request::Download(token)
             | Request::Plain(token) => {

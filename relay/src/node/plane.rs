@@ -10,7 +10,7 @@ use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::push::{Gone, Pusher};
 use crate::store::{Committed, SqliteStore, StoreFailed, WriteOrder, run_group_commit};
-use crate::transport::queue::{Pushed, Queue};
+use crate::transport::queue::{Outgoing, Pushed, Queue};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use wardline_protocol::wire::TransferOpened;
 use wardline_protocol::wire::server_frame::Body;
-use wardline_protocol::{Code, WireError};
-use wardline_signaling::{Answer, Input, Output, Plane, SessionId, Store, StoreError};
+use wardline_protocol::{Code, WireError, frame, limit};
+use wardline_signaling::{Answer, Class, Input, Output, Plane, SessionId, Store, StoreError};
 
 /// Batches handed to the store and not durable; beyond them sessions wait.
 pub const STORE_QUEUE_BATCHES: usize = 8192;
@@ -240,18 +240,17 @@ impl Shell {
     fn perform(&mut self, output: Output, media: &mut Media) {
         match output {
             Output::Send { session, frame, class } => {
-                let Some(queue) = self.sessions.get(&session) else { return };
                 let is_entry = matches!(frame.body, Some(Body::Entry(_)));
-                match queue.push(frame, class) {
-                    Pushed::Queued if is_entry => self.metrics.entry_pushed(),
-                    Pushed::Dropped => self.metrics.push_dropped(class),
-                    Pushed::Overflowed => {
-                        self.metrics.session_overflowed();
-                        tracing::info!(session = session.0, "session closed: its queue was full");
-                    }
-                    Pushed::Queued | Pushed::Closed => {}
-                }
+                self.queue(session, Outgoing::Frame(frame), class, is_entry);
             }
+            Output::FanOut { sessions, frame, class } => match frame::encode(&frame, limit::FRAME_BYTES_MAX) {
+                Ok(bytes) => {
+                    for session in sessions {
+                        self.queue(session, Outgoing::Encoded(bytes.clone()), class, true);
+                    }
+                }
+                Err(_) => tracing::error!("a frame of the node is too large"),
+            },
             Output::Authenticated { session } => tracing::debug!(session = session.0, "signed in"),
             Output::Close { session, error } => {
                 tracing::info!(session = session.0, code = error.code.number(), "session closed by the plane");
@@ -296,6 +295,19 @@ impl Shell {
                 }
             }
             Output::Media(command) => media.perform(command),
+        }
+    }
+
+    fn queue(&self, session: SessionId, outgoing: Outgoing, class: Class, is_entry: bool) {
+        let Some(queue) = self.sessions.get(&session) else { return };
+        match queue.push(outgoing, class) {
+            Pushed::Queued if is_entry => self.metrics.entry_pushed(),
+            Pushed::Dropped => self.metrics.push_dropped(class),
+            Pushed::Overflowed => {
+                self.metrics.session_overflowed();
+                tracing::info!(session = session.0, "session closed: its queue was full");
+            }
+            Pushed::Queued | Pushed::Closed => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! A session's outbound queue: bounded in frames and bytes, with the policy of each frame's [`Class`].
 //!
 //! The plane's thread pushes and never waits; the session's writer takes batches. Both sides hold the lock for a few instructions.
+use bytes::Bytes;
 use prost::Message;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,34 @@ pub const SESSION_QUEUE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Requests of one session without an answer on the wire; the node reads no further request beyond them (back-pressure).
 pub const IN_FLIGHT_MAX: usize = 256;
+
+/// A frame on its way to one session.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// For this session alone; its own task encodes it.
+    Frame(ServerFrame),
+    /// The same for many, encoded with its prefix.
+    Encoded(Bytes),
+}
+
+impl Outgoing {
+    fn size(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.encoded_len(),
+            Self::Encoded(bytes) => bytes.len(),
+        }
+    }
+
+    fn is_response(&self) -> bool {
+        matches!(self, Self::Frame(ServerFrame { body: Some(Body::Response(_)) }))
+    }
+}
+
+impl From<ServerFrame> for Outgoing {
+    fn from(frame: ServerFrame) -> Self {
+        Self::Frame(frame)
+    }
+}
 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +89,7 @@ pub struct Queue {
 
 #[derive(Default)]
 struct State {
-    frames: VecDeque<(ServerFrame, usize)>,
+    frames: VecDeque<(Outgoing, usize)>,
     bytes: usize,
     dropped: bool,
     closing: Option<WireError>,
@@ -81,8 +110,9 @@ impl Default for Queue {
 
 impl Queue {
     /// Adds a frame, or does with it what its class says. Never waits.
-    pub fn push(&self, frame: ServerFrame, class: Class) -> Pushed {
-        let size = frame.encoded_len();
+    pub fn push(&self, frame: impl Into<Outgoing>, class: Class) -> Pushed {
+        let frame = frame.into();
+        let size = frame.size();
         let mut state = self.state();
         if state.closing.is_some() {
             return Pushed::Closed;
@@ -142,7 +172,7 @@ impl Queue {
     }
 
     /// Waits for frames and moves some into `out`, at most `bytes_max` bytes but at least one; or says that it is time to close.
-    pub async fn next(&self, bytes_max: usize, out: &mut Vec<ServerFrame>) -> Batch {
+    pub async fn next(&self, bytes_max: usize, out: &mut Vec<Outgoing>) -> Batch {
         loop {
             if let Some(batch) = self.take(bytes_max, out) {
                 return batch;
@@ -151,7 +181,7 @@ impl Queue {
         }
     }
 
-    fn take(&self, bytes_max: usize, out: &mut Vec<ServerFrame>) -> Option<Batch> {
+    fn take(&self, bytes_max: usize, out: &mut Vec<Outgoing>) -> Option<Batch> {
         let mut state = self.state();
         let mut taken_bytes = 0;
         while let Some((_, size)) = state.frames.front()
@@ -203,8 +233,8 @@ impl Queue {
     }
 
     /// Frames went out: their requests are answered.
-    pub fn sent(&self, frames: &[ServerFrame]) {
-        let answered = frames.iter().filter(|frame| matches!(frame.body, Some(Body::Response(_)))).count();
+    pub fn sent(&self, frames: &[Outgoing]) {
+        let answered = frames.iter().filter(|frame| frame.is_response()).count();
         let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight.available_permits());
         self.in_flight.add_permits(answered.min(room));
     }
@@ -324,7 +354,7 @@ mod tests {
             _ = &mut waiting => panic!("one too many"),
             () = std::future::ready(()) => {}
         }
-        queue.sent(&[push(), response(1)]);
+        queue.sent(&[push().into(), response(1).into()]);
         assert!(waiting.await);
     }
 }

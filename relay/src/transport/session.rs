@@ -1,6 +1,6 @@
 //! One session on any road: its control stream's frames go to the plane, its queue's frames go out, and it ends in order.
 use super::door::Ticket;
-use super::queue::Queue;
+use super::queue::{Outgoing, Queue};
 use super::road::{Inlet, Outlet, Road};
 use super::{Shared, bulk};
 use crate::node::{FromSession, Readiness};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use wardline_protocol::wire::{ClientFrame, Goodbye, Response, ServerFrame, response, server_frame::Body};
-use wardline_protocol::{Code, WireError, frame, limit};
+use wardline_protocol::{Code, NO_RESPONSE, WireError, frame, limit};
 use wardline_signaling::{Class, SessionId};
 
 /// How long a new connection may take to open its control stream.
@@ -158,7 +158,8 @@ async fn read_frames(inlet: &mut impl Inlet, session: SessionId, queue: &Queue, 
                 }
             };
             shared.metrics.frame_received();
-            if !queue.request_starts().await {
+            // What has no response cannot wait for one; the plane's lane holds back whoever says too much.
+            if frame.request_id != NO_RESPONSE && !queue.request_starts().await {
                 return ReadEnd::Closing;
             }
             if shared.plane.send(FromSession::Frame { session, frame }).await.is_err() {
@@ -178,8 +179,12 @@ async fn write_frames(mut outlet: impl Outlet, session: SessionId, queue: &Queue
             _gone = outlet.quiet() => return left(),
             batch = queue.next(WRITE_BYTES, &mut frames) => batch,
         };
-        for frame in &frames {
-            match frame::encode(frame, limit::FRAME_BYTES_MAX) {
+        for outgoing in &frames {
+            let encoded = match outgoing {
+                Outgoing::Frame(frame) => frame::encode(frame, limit::FRAME_BYTES_MAX),
+                Outgoing::Encoded(bytes) => Ok(bytes.clone()),
+            };
+            match encoded {
                 Ok(bytes) => chunks.push(bytes),
                 Err(error) => {
                     tracing::error!(session = session.0, "a frame of the node is too large");

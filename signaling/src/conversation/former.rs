@@ -9,7 +9,7 @@ use crate::session::Caller;
 use crate::store::{FormerRow, Query, Write};
 use std::collections::{BTreeMap, BTreeSet};
 use wardline_protocol::wire::{self, response};
-use wardline_protocol::{Code, ConversationId, DeviceId, WireError};
+use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, WireError};
 
 /// The times in the group of devices that are out of it: the last seq by the first one.
 #[derive(Default)]
@@ -173,7 +173,7 @@ impl Plane {
         let ids: BTreeSet<ConversationId> = departing.chain(&device.former).copied().collect();
         ids.into_iter()
             .filter(|id| self.conversation_of(device.account_id, *id).is_err())
-            .filter_map(|id| former_head(id, self.conversations.get(&id)?, device_id))
+            .filter_map(|id| former_head(id, self.conversations.get(&id)?, device.account_id, device_id))
             .collect()
     }
 }
@@ -182,10 +182,11 @@ impl Plane {
 fn former_head(
     conversation_id: ConversationId,
     conversation: &Conversation,
+    account_id: AccountId,
     device_id: DeviceId,
 ) -> Option<wire::ConversationHead> {
     if conversation.members.contains_key(&device_id) {
-        return Some(wire::ConversationHead { former: true, ..head(conversation_id, conversation, device_id) });
+        return Some(wire::ConversationHead { former: true, ..head(conversation_id, conversation, account_id, device_id) });
     }
     let left_seq = conversation.former.newest_end(device_id);
     (left_seq > 0).then(|| wire::ConversationHead {

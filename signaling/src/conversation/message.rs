@@ -1,11 +1,9 @@
-//! Messages: accepted only in the current epoch, once each, in one order; and how far everybody has got.
+//! Messages: accepted only in the current epoch, once each, in one order.
 use super::{Conversation, within};
-use crate::input::Class;
-use crate::limit::RECEIPT_PUSH_ACCOUNTS_MAX;
 use crate::plane::{Plane, Reply};
-use crate::session::{Caller, done};
+use crate::session::Caller;
 use crate::store::Query;
-use wardline_protocol::wire::{self, entry, response, server_frame};
+use wardline_protocol::wire::{self, entry, response};
 use wardline_protocol::{Code, ConversationId, DeviceId, MessageId, WireError, limit as wire_limit};
 
 impl Plane {
@@ -60,46 +58,6 @@ impl Plane {
             conversation.recent.remember(message_id, seq, accepted_at_ms);
         }
         Ok(sent(seq, accepted_at_ms))
-    }
-
-    pub(crate) fn acknowledge(&mut self, caller: Caller, request: &wire::Acknowledge) -> Result<Reply, WireError> {
-        let conversation_id = ConversationId::parse(&request.conversation_id)?;
-        let delivered_seq = request.delivered_seq.min(self.readable(caller, conversation_id)?.durable_seq);
-        self.forget_former(conversation_id, caller.device_id, delivered_seq);
-        self.heard(caller.device_id, conversation_id, delivered_seq);
-        let Some(conversation) = self.conversations.get_mut(&conversation_id) else {
-            return Ok(done());
-        };
-        if !conversation.members.contains_key(&caller.device_id) {
-            return Ok(done());
-        }
-        let read_seq = request.read_seq.min(conversation.durable_seq);
-        let delivered = conversation.delivered.entry(caller.device_id).or_default();
-        let newly_delivered = *delivered < delivered_seq;
-        *delivered = (*delivered).max(delivered_seq);
-        let read = conversation.read.entry(caller.account_id).or_default();
-        let newly_read = *read < read_seq;
-        *read = (*read).max(read_seq);
-
-        let receipt = conversation.receipt(conversation_id, caller.account_id);
-        let quiet = conversation.view.roster().entries.len() > RECEIPT_PUSH_ACCOUNTS_MAX;
-        let others: Vec<DeviceId> = if quiet {
-            Vec::new()
-        } else {
-            conversation.members.keys().filter(|id| **id != caller.device_id).copied().collect()
-        };
-        if newly_delivered {
-            self.write_delivered(conversation_id, caller.device_id, delivered_seq);
-        }
-        if newly_read {
-            self.write_read(conversation_id, caller.account_id, read_seq);
-        }
-        if newly_delivered || newly_read {
-            for device_id in others {
-                self.push_to_device(device_id, server_frame::Body::Receipt(receipt.clone()), Class::Ephemeral);
-            }
-        }
-        Ok(done())
     }
 }
 

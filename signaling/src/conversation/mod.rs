@@ -5,9 +5,10 @@ mod former;
 mod lease;
 mod line;
 mod message;
+mod receipt;
 mod typing;
 
-use crate::input::{Class, SessionId};
+use crate::input::{Class, Output, SessionId};
 use crate::limit::RECENT_MESSAGES;
 use crate::plane::{After, OpenError, Plane, Reply};
 use crate::rate::Bucket;
@@ -25,6 +26,8 @@ use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, MessageId, Wi
 pub(crate) struct Conversation {
     view: PublicView,
     pub(crate) members: BTreeMap<DeviceId, Member>,
+    /// The same members by account: a receipt must not cost a look at everybody.
+    devices: BTreeMap<AccountId, Vec<DeviceId>>,
     /// The newest seq given out; durable up to `durable_seq`.
     head_seq: u64,
     durable_seq: u64,
@@ -69,6 +72,7 @@ impl Conversation {
     fn new(view: PublicView) -> Self {
         let mut conversation = Conversation {
             members: BTreeMap::new(),
+            devices: BTreeMap::new(),
             view,
             head_seq: 0,
             durable_seq: 0,
@@ -89,6 +93,10 @@ impl Conversation {
 
     fn refresh_members(&mut self) {
         self.members = self.view.members().into_iter().map(|member| (member.device_id, member)).collect();
+        self.devices.clear();
+        for member in self.members.values() {
+            self.devices.entry(member.account_id).or_default().push(member.device_id);
+        }
     }
 
     pub(crate) fn kind(&self) -> ConversationKind {
@@ -108,25 +116,6 @@ impl Conversation {
         match (self.kind(), roster_accounts(self.view.roster()).as_slice()) {
             (ConversationKind::Direct, [one, other]) => Some((*one, *other)),
             _ => None,
-        }
-    }
-
-    fn delivered_by_account(&self, account_id: AccountId) -> u64 {
-        self.members
-            .values()
-            .filter(|member| member.account_id == account_id)
-            .filter_map(|member| self.delivered.get(&member.device_id))
-            .max()
-            .copied()
-            .unwrap_or(0)
-    }
-
-    fn receipt(&self, conversation_id: ConversationId, account_id: AccountId) -> wire::Receipt {
-        wire::Receipt {
-            conversation_id: conversation_id.to_bytes(),
-            account_id: account_id.to_bytes(),
-            delivered_seq: self.delivered_by_account(account_id),
-            read_seq: self.read.get(&account_id).copied().unwrap_or(0),
         }
     }
 }
@@ -312,7 +301,7 @@ impl Plane {
             .into_iter()
             .filter_map(|conversation_id| {
                 let conversation = self.conversation_of(account_id, conversation_id).ok()?;
-                Some(head(conversation_id, conversation, device_id))
+                Some(head(conversation_id, conversation, account_id, device_id))
             })
             .chain(self.former_heads(device_id));
         let heads: Vec<wire::ConversationHead> = listed.collect();
@@ -333,7 +322,7 @@ impl Plane {
         let heads: Vec<wire::ConversationHead> = ids
             .unwrap_or_default()
             .into_iter()
-            .filter_map(|id| Some(head(id, self.conversation_of(caller.account_id, id).ok()?, caller.device_id)))
+            .filter_map(|id| Some(head(id, self.conversation_of(caller.account_id, id).ok()?, caller.account_id, caller.device_id)))
             .filter(|head| !head.joined)
             .collect();
         for page in heads.chunks(wire_limit::HEADS_PER_FRAME) {
@@ -396,11 +385,16 @@ impl Plane {
             .copied()
             .collect();
         let spoken = matches!(entry.content, Some(wire::entry::Content::Message(_)));
-        for device_id in receivers {
-            self.push_to_device(device_id, server_frame::Body::Entry(entry.clone()), Class::Entry);
-            if spoken {
-                self.wake_for_message(device_id, conversation_id, &entry);
+        if spoken {
+            for device_id in &receivers {
+                self.wake_for_message(*device_id, conversation_id, &entry);
             }
+        }
+        let session = |device_id| self.devices.get(device_id).and_then(|device| device.session);
+        let sessions: Vec<SessionId> = receivers.iter().filter_map(session).collect();
+        if !sessions.is_empty() {
+            let frame = wire::ServerFrame { body: Some(server_frame::Body::Entry(entry)) };
+            self.output(Output::FanOut { sessions, frame, class: Class::Entry });
         }
     }
 
@@ -432,14 +426,13 @@ impl Plane {
     }
 }
 
-fn head(conversation_id: ConversationId, conversation: &Conversation, device_id: DeviceId) -> wire::ConversationHead {
+fn head(
+    conversation_id: ConversationId,
+    conversation: &Conversation,
+    account_id: AccountId,
+    device_id: DeviceId,
+) -> wire::ConversationHead {
     let joined = conversation.members.contains_key(&device_id);
-    let accounts = roster_accounts(conversation.view.roster());
-    let receipts = accounts
-        .into_iter()
-        .map(|account_id| conversation.receipt(conversation_id, account_id))
-        .filter(|receipt| receipt.delivered_seq > 0 || receipt.read_seq > 0)
-        .collect();
     wire::ConversationHead {
         conversation_id: conversation_id.to_bytes(),
         kind: conversation.kind().into(),
@@ -447,7 +440,7 @@ fn head(conversation_id: ConversationId, conversation: &Conversation, device_id:
         epoch: conversation.view.epoch(),
         joined,
         first_seq: if joined { conversation.first_seq.get(&device_id).copied().unwrap_or(0) } else { 0 },
-        receipts,
+        receipts: conversation.receipts_at_sign_in(conversation_id, account_id),
         confirmed_transcript_hash: conversation.view.confirmed_transcript_hash().to_vec().into(),
         left_seq: conversation.former.newest_end(device_id),
         former: false,

@@ -132,6 +132,11 @@ impl World {
         for output in out {
             match output {
                 Output::Send { session, frame, .. } => self.heard.entry(session).or_default().push(frame),
+                Output::FanOut { sessions, frame, .. } => {
+                    for session in sessions {
+                        self.heard.entry(session).or_default().push(frame.clone());
+                    }
+                }
                 Output::Authenticated { .. } => {}
                 Output::Close { session, error } => {
                     self.closed.insert(session, error);

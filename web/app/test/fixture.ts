@@ -368,6 +368,7 @@ export class MemoryDevice implements Device {
     await this.ask("markCallsSeen");
     this.update({ missedCalls: 0 });
   }
+  fetchReceipts = (conversation: string) => this.ask("fetchReceipts", conversation);
   showTyping = (conversation: string, typing: boolean) => this.ask("showTyping", conversation, typing);
   watchPresence = (accounts: string[]) => this.ask("watchPresence", accounts);
   async dismiss(notice: number): Promise<void> {

@@ -21,6 +21,7 @@ pub enum Ask {
     Withdraw { conversation: String, message: String },
     OpenDownload { conversation: String, attachment: String, from_byte: u64 },
     MarkRead { conversation: String, seq: u64 },
+    FetchReceipts { conversation: String },
     ShowTyping { conversation: String, typing: bool },
     WatchPresence { accounts: Vec<String> },
     RegisterPush { subscription: Subscription },
@@ -86,6 +87,9 @@ impl Ask {
             },
             Self::MarkRead { conversation, seq } => {
                 Command::MarkRead { conversation: conversation_id(&conversation)?, seq }
+            }
+            Self::FetchReceipts { conversation } => {
+                Command::FetchReceipts { conversation: conversation_id(&conversation)? }
             }
             Self::ShowTyping { conversation, typing } => {
                 Command::ShowTyping { conversation: conversation_id(&conversation)?, typing }

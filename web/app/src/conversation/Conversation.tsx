@@ -26,6 +26,7 @@ import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
 import { Timeline } from "./Timeline";
 import sheetLook from "../files/SendSheet.module.css";
+import { useReceipts } from "./useReceipts";
 import composerLook from "./Composer.module.css";
 import look from "./Conversation.module.css";
 
@@ -49,6 +50,8 @@ function Open({ conversation }: { conversation: Shown }) {
   // What was unread when it was opened: the first page holds at least that much.
   const [unreadAtOpening] = useState(conversation.unread);
   useEffect(() => void histories.open(id, unreadAtOpening), [histories, id, unreadAtOpening]);
+
+  useReceipts(conversation);
 
   const title = titleOf(conversation, me, accounts);
   const peer = peerOf(conversation, me, accounts);

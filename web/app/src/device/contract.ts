@@ -293,6 +293,8 @@ export interface Device {
   calls(before: number | null, limit: number): Promise<CallPage>;
   /** The person looks at the calls: missed ones are seen. */
   markCallsSeen(): Promise<void>;
+  /** Learns how far everybody has got in a large conversation, where nobody tells it unasked. */
+  fetchReceipts(conversation: ConversationId): Promise<void>;
   /** Tells the others that the person writes, or has stopped. To be said again while it goes on. */
   showTyping(conversation: ConversationId, typing: boolean): Promise<void>;
   watchPresence(accounts: AccountId[]): Promise<void>;

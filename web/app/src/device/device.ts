@@ -131,6 +131,7 @@ class WorkerDevice implements Device {
     this.ask("history", { conversation, before, limit });
   calls = (before: number | null, limit: number): Promise<CallPage> => this.ask("calls", { before, limit });
   markCallsSeen = (): Promise<void> => this.ask("markCallsSeen", {});
+  fetchReceipts = (conversation: ConversationId): Promise<void> => this.ask("fetchReceipts", { conversation });
   showTyping = (conversation: ConversationId, typing: boolean): Promise<void> => this.ask("showTyping", { conversation, typing });
   watchPresence = (accounts: AccountId[]): Promise<void> => this.ask("watchPresence", { accounts });
   dismiss = (notice: number): Promise<void> => this.ask("dismiss", { notice });

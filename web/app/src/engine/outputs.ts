@@ -200,6 +200,7 @@ export type EngineAsk =
   | { kind: "withdraw"; conversation: ConversationId; message: MessageId }
   | { kind: "openDownload"; conversation: ConversationId; attachment: string; fromByte: number }
   | { kind: "markRead"; conversation: ConversationId; seq: number }
+  | { kind: "fetchReceipts"; conversation: ConversationId }
   | { kind: "showTyping"; conversation: ConversationId; typing: boolean }
   | { kind: "watchPresence"; accounts: AccountId[] }
   | { kind: "registerPush"; subscription: PushPlace }

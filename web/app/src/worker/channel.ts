@@ -28,6 +28,7 @@ export interface Asks {
   history: { conversation: ConversationId; before: MessageId | null; limit: number };
   calls: { before: number | null; limit: number };
   markCallsSeen: Record<string, never>;
+  fetchReceipts: { conversation: ConversationId };
   showTyping: { conversation: ConversationId; typing: boolean };
   watchPresence: { accounts: AccountId[] };
   dismiss: { notice: number };

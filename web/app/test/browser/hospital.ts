@@ -35,20 +35,32 @@ export class Hospital {
   private constructor(
     readonly folder: string,
     readonly ready: Ready,
-    node: ChildProcess,
+    node?: ChildProcess,
   ) {
-    this.children.push(node);
+    if (node) this.children.push(node);
     this.page = new URL(Object.values(ready.web_enrolment)[0] ?? ready.web).origin;
   }
 
-  static async open(): Promise<Hospital> {
-    for (const program of [join(PROGRAMS, "wardline"), join(PROGRAMS, "wardline-client"), CHROMIUM]) {
-      if (!existsSync(program)) throw new Error(`${program} is missing: run make build`);
-    }
+  /** Where one of the programs is. */
+  static program(name: string): string {
+    const path = join(PROGRAMS, name);
+    if (!existsSync(path)) throw new Error(`${path} is missing: run make build`);
+    return path;
+  }
+
+  /** Browsers alone: the story brings a node of its own. */
+  static none(): Hospital {
+    const nowhere = { address: "", web: "http://localhost", enrolment: {}, web_enrolment: {} };
+    return new Hospital(mkdtempSync(join(tmpdir(), "wardline-browser-")), nowhere);
+  }
+
+  /** `listen`: the address of clients and of the media. */
+  static async open({ listen = "127.0.0.1" } = {}): Promise<Hospital> {
+    const program = Hospital.program("wardline");
     const folder = mkdtempSync(join(tmpdir(), "wardline-browser-"));
     const readyFile = join(folder, "ready.json");
-    const node = spawn(join(PROGRAMS, "wardline"), [
-      "dev", "--data", join(folder, "node"), "--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--ready-file", readyFile,
+    const node = spawn(program, [
+      "dev", "--data", join(folder, "node"), "--listen", `${listen}:0`, "--web", "127.0.0.1:0", "--ready-file", readyFile,
     ], { stdio: ["ignore", "ignore", process.env.WARDLINE_TEST_LOG ? "inherit" : "ignore"] });
     await until("the node to start", START_MS_MAX, () => existsSync(readyFile) && readFileSync(readyFile, "utf8").trim().endsWith("}"));
     return new Hospital(folder, JSON.parse(readFileSync(readyFile, "utf8")) as Ready, node);
@@ -62,7 +74,7 @@ export class Hospital {
     const own = { LISTEN__ADDRESS: this.ready.address, WEB__ADDRESS: web, WEB__PLAIN_HTTP: "true", OPS__ADDRESS: "127.0.0.1:0", MEDIA__ADDRESS: "127.0.0.1:0" };
     const variables = Object.entries({ ...own, ...settings }).map(([name, value]) => [`WARDLINE_${name}`, value]);
     this.children.unshift(
-      spawn(join(PROGRAMS, "wardline"), ["serve", "--data", join(this.folder, "node", "node")], {
+      spawn(Hospital.program("wardline"), ["serve", "--data", join(this.folder, "node", "node")], {
         env: { ...process.env, ...Object.fromEntries(variables) },
         stdio: ["ignore", "ignore", process.env.WARDLINE_TEST_LOG ? "inherit" : "ignore"],
       }),
@@ -77,6 +89,7 @@ export class Hospital {
 
   /** A browser profile of its own: a process of its own, with its own state. `tone`: the WAV file that its microphone hears. Its camera is Chromium's own: a moving picture. */
   async browser(name: string, options: { tone?: string; locale?: string; without?: "udp"; phone?: boolean; theme?: "light" | "dark" } = {}): Promise<BrowserContext> {
+    if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is missing: run make setup`);
     const context = await chromium.launchPersistentContext(join(this.folder, `profile-${name}`), {
       executablePath: CHROMIUM,
       headless: true,
@@ -114,7 +127,7 @@ export class Hospital {
 
   /** Runs wardline-client to its end; gives what it printed as JSON lines. */
   async native(who: string, ...args: string[]): Promise<Record<string, unknown>[]> {
-    const child = spawn(join(PROGRAMS, "wardline-client"), ["--dir", join(this.folder, who), "--json", ...args]);
+    const child = spawn(Hospital.program("wardline-client"), ["--dir", join(this.folder, who), "--json", ...args]);
     let [output, errors] = ["", ""];
     child.stdout.on("data", (data: Buffer) => (output += data.toString()));
     child.stderr.on("data", (data: Buffer) => (errors += data.toString()));

@@ -44,23 +44,8 @@ export class Person {
   }
 
   /** What the browser hears of the other: the loudest frequency in Hz and its level in dB. */
-  heard(): Promise<{ hz: number; db: number }> {
-    return this.page.evaluate(async () => {
-      const connection = (window as unknown as { connections: RTCPeerConnection[] }).connections.at(-1);
-      const track = connection?.getReceivers()[0]?.track;
-      if (track === undefined) throw new Error("no call has sound in this page");
-      const context = new AudioContext();
-      await context.resume();
-      const analyser = context.createAnalyser();
-      analyser.fftSize = 32_768;
-      context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
-      const levels = new Float32Array(analyser.frequencyBinCount);
-      analyser.getFloatFrequencyData(levels);
-      const loudest = levels.reduce((best, level, i) => (level > (levels[best] ?? -Infinity) ? i : best), 1);
-      await context.close();
-      return { hz: (loudest * context.sampleRate) / analyser.fftSize, db: levels[loudest] ?? -Infinity };
-    });
+  heard(): Promise<Heard> {
+    return this.page.evaluate(listen);
   }
 
   /** What the page shows of the other: the picture's size, how bright it is (0 to 255), and the share of its points that move within half a second. */
@@ -84,6 +69,29 @@ export class Person {
   }
 }
 
+export interface Heard {
+  hz: number;
+  db: number;
+}
+
+/** Run in a page with a call: listens for a second and a half. */
+export async function listen(): Promise<Heard> {
+  const connection = (window as unknown as { connections: RTCPeerConnection[] }).connections.at(-1);
+  const track = connection?.getReceivers()[0]?.track;
+  if (track === undefined) throw new Error("no call has sound in this page");
+  const context = new AudioContext();
+  await context.resume();
+  const analyser = context.createAnalyser();
+  analyser.fftSize = 32_768;
+  context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  const levels = new Float32Array(analyser.frequencyBinCount);
+  analyser.getFloatFrequencyData(levels);
+  const loudest = levels.reduce((best, level, i) => (level > (levels[best] ?? -Infinity) ? i : best), 1);
+  await context.close();
+  return { hz: (loudest * context.sampleRate) / analyser.fftSize, db: levels[loudest] ?? -Infinity };
+}
+
 export interface Seen {
   width: number;
   height: number;
@@ -92,7 +100,7 @@ export interface Seen {
 }
 
 /** Run in a page: looks at a video twice. */
-async function watch(element: Element): Promise<Seen> {
+export async function watch(element: Element): Promise<Seen> {
   const video = element as HTMLVideoElement;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [160, 120];
