@@ -73,7 +73,7 @@ export class MemoryDevice implements Device {
     this.current = {
       phase: options.phase ?? "open",
       ended: options.phase === "ended" ? "The device was revoked by its account." : null,
-      linkCode: options.phase === "linking" ? `wardline://device#${"kT7vXq2mB9s-LrWdE4_z".repeat(6)}` : null,
+      linkCode: options.phase === "linking" ? `wardline://link#${"kT7vXq2mB9s-LrWdE4_z".repeat(6)}` : null,
       hospital: "Demo-Klinik",
       me: ME,
       device: id("device-1"),
@@ -274,7 +274,7 @@ export class MemoryDevice implements Device {
   }
   async beginLink(): Promise<void> {
     await this.ask("beginLink");
-    this.update({ phase: "linking", linkCode: "wardline://device#AbCd" });
+    this.update({ phase: "linking", linkCode: "wardline://link#AbCd" });
   }
   async cancelLink(): Promise<void> {
     await this.ask("cancelLink");

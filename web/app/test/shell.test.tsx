@@ -196,9 +196,9 @@ describe("settings", () => {
     const { device, user } = open();
     await user.click(screen.getByRole("button", { name: "Einstellungen" }));
     await user.click(await screen.findByRole("button", { name: "Weiteres Gerät verbinden" }));
-    await user.type(await screen.findByLabelText("Code des neuen Geräts"), "wardline://device#x y");
+    await user.type(await screen.findByLabelText("Code des neuen Geräts"), "wardline://link#x y");
     await user.click(screen.getByRole("button", { name: "Gerät verbinden" }));
-    expect(commands(device, "approveLink")).toEqual([["wardline://device#xy"]]);
+    expect(commands(device, "approveLink")).toEqual([["wardline://link#xy"]]);
     expect(await screen.findByText("Das Gerät ist verbunden.")).toBeTruthy();
   });
 });

@@ -75,12 +75,12 @@ export class Hospital {
     this.children.push(spawn(process.execPath, [script, ...args], { stdio: "ignore" }));
   }
 
-  /** A browser profile of its own: a process of its own, with its own state. `tone`: the WAV file that its microphone hears. Its camera is Chromium's own: a moving picture. */
-  async browser(name: string, options: { tone?: string; locale?: string; without?: "udp"; phone?: boolean; theme?: "light" | "dark" } = {}): Promise<BrowserContext> {
+  /** A browser profile of its own: a process of its own, with its own state. `tone`: the WAV file that its microphone hears. Its camera is Chromium's own, a moving picture, or shows `camera`: a file of JPEG pictures, read when the camera is opened. */
+  async browser(name: string, options: { tone?: string; camera?: string; locale?: string; without?: "udp"; phone?: boolean; theme?: "light" | "dark" } = {}): Promise<BrowserContext> {
     const context = await chromium.launchPersistentContext(join(this.folder, `profile-${name}`), {
       executablePath: CHROMIUM,
       headless: true,
-      args: [...CHROMIUM_ARGUMENTS, ...(options.tone ? [`--use-file-for-fake-audio-capture=${options.tone}`] : []), ...(options.without ? WITHOUT_UDP : [])],
+      args: [...CHROMIUM_ARGUMENTS, ...(options.tone ? [`--use-file-for-fake-audio-capture=${options.tone}`] : []), ...(options.camera ? [`--use-file-for-fake-video-capture=${options.camera}`] : []), ...(options.without ? WITHOUT_UDP : [])],
       viewport: options.phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
       hasTouch: options.phone ?? false,
       isMobile: options.phone ?? false,
