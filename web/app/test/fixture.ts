@@ -57,6 +57,7 @@ export class MemoryDevice implements Device {
   private current: View;
   private readonly watchers = new Set<() => void>();
   private readonly hearers = new Set<(message: Message) => void>();
+  private readonly droppers = new Set<(conversation: string, message: string) => void>();
   private readonly logs = new Map<string, Message[]>();
   private made = 0;
   /** Contents that are on this device. */
@@ -268,6 +269,18 @@ export class MemoryDevice implements Device {
     this.hearers.add(listener);
     return () => this.hearers.delete(listener);
   }
+  onDropped(listener: (conversation: string, message: string) => void): () => void {
+    this.droppers.add(listener);
+    return () => this.droppers.delete(listener);
+  }
+  /** It is there no longer, whichever tab did it. */
+  drop(conversation: string, message: string): void {
+    for (const dropped of this.droppers) dropped(conversation, message);
+  }
+  private async dropping(command: string, conversation: string, message: string): Promise<void> {
+    await this.ask(command, conversation, message);
+    this.drop(conversation, message);
+  }
   async enrol(code: string): Promise<void> {
     await this.ask("enrol", code);
     this.update({ phase: "open" });
@@ -343,9 +356,11 @@ export class MemoryDevice implements Device {
     await this.ask("cancelFile", conversation, message);
     this.transfer(message, null);
     this.fetching.get(message)?.(new DeviceError("cancelled", "somebody cancelled it"));
+    const known = this.logs.get(conversation)?.find((one) => one.id === message);
+    if (known && known.state !== "sent") this.drop(conversation, message);
   }
-  retry = (conversation: string, message: string) => this.ask("retry", conversation, message);
-  discard = (conversation: string, message: string) => this.ask("discard", conversation, message);
+  retry = (conversation: string, message: string) => this.dropping("retry", conversation, message);
+  discard = (conversation: string, message: string) => this.dropping("discard", conversation, message);
   async markRead(conversation: string, seq: number): Promise<void> {
     await this.ask("markRead", conversation, seq);
     this.edit(conversation, (old) => ({ ...old, readSeq: seq, unread: Math.max(0, old.headSeq - seq) }));

@@ -33,6 +33,11 @@ export interface Asked {
   newAfterSeq: number | null;
 }
 
+/** How many messages of others stand below the line of the new ones, of those that are loaded. */
+export function newBelow({ messages, me, newAfterSeq }: Omit<Asked, "more">): number {
+  return newAfterSeq === null ? 0 : messages.filter(({ sender, seq }) => sender !== me && seq > newAfterSeq).length;
+}
+
 export function rowsOf({ messages, more, me, newAfterSeq }: Asked): Row[] {
   // Only a row that keeps its place when older ones come in front of it may be first: the scroll position hangs on it.
   const rows: Row[] = more ? [] : [{ kind: "start", key: "start" }];

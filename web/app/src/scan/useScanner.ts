@@ -49,9 +49,11 @@ export function useScanner(video: RefObject<HTMLVideoElement | null>, found: (te
 async function look(video: RefObject<HTMLVideoElement | null>, ends: AbortSignal, found: (text: string) => boolean, started: (mirrored: boolean) => void, fail: (trouble: Trouble) => void): Promise<void> {
   // Both at once: the camera takes a moment anyway.
   const loading = import("./reader").catch(() => null);
+  // Phones and tablets have a camera at the back, which is the one to point with.
+  const held = matchMedia("(pointer: coarse)").matches;
   let track: MediaStreamTrack;
   try {
-    track = await camera(matchMedia("(pointer: coarse)").matches ? "environment" : null);
+    track = await camera(held ? "environment" : null);
   } catch (error) {
     return fail(troubleOf(error));
   }
@@ -66,7 +68,8 @@ async function look(video: RefObject<HTMLVideoElement | null>, ends: AbortSignal
   // One that is interrupted plays on by itself; until then there is no picture to look at.
   await element.play().catch(() => undefined);
   if (ends.aborted) return;
-  started(track.getSettings().facingMode !== "environment");
+  const { facingMode } = track.getSettings();
+  started(facingMode === "user" || (!held && facingMode !== "environment"));
   await readUntilFound(element, reader.readQr, ends, found);
 }
 

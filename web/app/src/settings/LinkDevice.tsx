@@ -1,6 +1,6 @@
 // Certifies a further device of one's own by the code that it shows.
 import { Button, Modal, Textarea } from "@mantine/core";
-import { useState, type ReactNode } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Icon } from "../look/Icon";
 import { ScanSheet } from "../scan/ScanSheet";
@@ -58,13 +58,15 @@ export function LinkDevice() {
         >
           <p className={look.text}>{t("settings.linkHint")}</p>
           {scanned ? (
-            <Scanned>{t("settings.linkScanned")}</Scanned>
+            <Scanned again={() => type("")} />
           ) : (
-            <Button size="md" variant="light" leftSection={<Icon name="scan" />} onClick={() => setScanning(true)} data-autofocus>
-              {t("settings.linkScan")}
-            </Button>
+            <>
+              <Button size="md" variant="light" leftSection={<Icon name="scan" />} onClick={() => setScanning(true)} data-autofocus>
+                {t("settings.linkScan")}
+              </Button>
+              <Textarea label={t("settings.linkCode")} value={code} onChange={(event) => type(event.currentTarget.value)} rows={3} spellCheck={false} autoComplete="off" />
+            </>
           )}
-          <Textarea label={t("settings.linkCode")} value={code} onChange={(event) => type(event.currentTarget.value)} rows={3} spellCheck={false} autoComplete="off" />
           <p className={look.warn}>
             <Icon name="alert" size={18} />
             <span>{t("settings.linkWarn")}</span>
@@ -80,11 +82,16 @@ export function LinkDevice() {
   );
 }
 
-function Scanned({ children }: { children: ReactNode }) {
+/** A scanned code is nothing to read: 150 characters. */
+function Scanned({ again }: { again: () => void }) {
+  const { t } = useTranslation();
   return (
-    <p className={look.scanned} role="status">
+    <div className={look.scanned}>
       <Icon name="check" size={18} />
-      <span>{children}</span>
-    </p>
+      <span role="status">{t("settings.linkScanned")}</span>
+      <Button variant="subtle" size="compact-sm" onClick={again}>
+        {t("signin.otherCode")}
+      </Button>
+    </div>
   );
 }
