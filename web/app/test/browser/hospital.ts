@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type BrowserContext, type Page, chromium } from "playwright-core";
 
 const ROOT = new URL("../../../../", import.meta.url).pathname;
-const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug");
+export const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug");
 const CHROMIUM = process.env.WARDLINE_CHROMIUM ?? "/usr/bin/chromium";
 const START_MS_MAX = 30_000;
 
@@ -30,6 +30,7 @@ export class Hospital {
   /** Where the page is. */
   readonly page: string;
   private readonly contexts: BrowserContext[] = [];
+  private readonly names = new Map<string, BrowserContext>();
   private readonly children: ChildProcess[] = [];
 
   private constructor(
@@ -90,7 +91,15 @@ export class Hospital {
     });
     context.setDefaultTimeout(20_000);
     this.contexts.push(context);
+    this.names.set(name, context);
     return context;
+  }
+
+  /** The page of a browser that an earlier test opened. */
+  pageOf(name: string): Page {
+    const page = this.names.get(name)?.pages()[0];
+    if (!page) throw new Error(`no browser was opened for ${name}`);
+    return page;
   }
 
   /** The node is there and does nothing for so long, as one behind a broken line. */

@@ -11,7 +11,7 @@ const here = new URL(".", import.meta.url).pathname;
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 
-const SCENES = ["loading", "enrol", "signin", "linking", "ended", "list", "direct", "failed", "group", "unread", "left", "unreadable", "details", "person", "settings", "new-chat", "new-group", "offline", "incoming", "outgoing", "talking", "peer-lost", "call-ended", "notices", "files", "places", "transfers", "previews", "empty", "video", "video-off", "video-lost", "video-ringing", "video-incoming", "video-small", "calls", "calls-phone", "calls-empty", ...Object.keys(ACTS)];
+const SCENES = ["loading", "enrol", "signin", "linking", "ended", "list", "direct", "failed", "group", "unread", "left", "unreadable", "details", "person", "settings", "new-chat", "new-group", "offline", "incoming", "outgoing", "talking", "peer-lost", "call-ended", "notices", "files", "places", "transfers", "previews", "empty", "video", "video-off", "video-lost", "video-stalled", "video-ringing", "video-incoming", "video-small", "calls", "calls-phone", "calls-empty", ...Object.keys(ACTS)];
 
 const wanted = process.argv.slice(2);
 const names = wanted.length > 0 ? SCENES.filter((name) => wanted.includes(name)) : SCENES;
