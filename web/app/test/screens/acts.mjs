@@ -1,5 +1,5 @@
 // What is done in a scene before its picture is taken, by what a person would do.
-import { blurred, scan, screenOf, sheet } from "./camera.mjs";
+import { blurred, screenOf, sheet } from "./camera.mjs";
 
 const ATTACH = /^(Anhängen|Attach)$/;
 
@@ -31,11 +31,11 @@ async function firstPicture(page) {
 const SCAN = /^(QR-Code scannen|Scan QR code)$/;
 const LINK = /Weiteres Gerät verbinden|Link another device/;
 
-async function compare(page, same) {
+async function compare(page, camera, same) {
   const number = await page.evaluate(() => window.device.safetyNumber(window.people.carla.id));
   const digits = number.replace(/\D/g, "");
   const button = page.getByRole("button", { name: /Scannen und vergleichen|Scan and compare/ });
-  await scan(page, screenOf(same ? digits : [...digits].reverse().join("")), button, false);
+  await camera.scan(page, screenOf(same ? digits : [...digits].reverse().join("")), button, false);
   await page.getByText(/Auf beiden Seiten gleich|Die Nummern sind verschieden|The same on both|The numbers differ/).scrollIntoViewIfNeeded();
 }
 
@@ -114,9 +114,9 @@ export const ACTS = {
   "muted@talking": (page) => page.getByRole("button", { name: /Mikrofon ausschalten|Turn microphone off/ }).click(),
   "devices@video": (page) => page.getByRole("button", { name: /Mikrofon, Kamera und|Choose microphone/ }).click(),
   "quality@video-off": (page) => page.getByRole("button", { name: /Verbindung schwach|Connection weak/ }).click(),
-  "scan@signin": (page) => scan(page, blurred(sheet("https://wardline.klinik.example/enrol#" + "Ab3_".repeat(45))), SCAN),
-  "foreign@signin": async (page) => {
-    await scan(page, sheet("https://klinik.example/speiseplan"), SCAN);
+  "scan@signin": (page, camera) => camera.scan(page, blurred(sheet("https://wardline.klinik.example/enrol#" + "Ab3_".repeat(45))), SCAN),
+  "foreign@signin": async (page, camera) => {
+    await camera.scan(page, sheet("https://klinik.example/speiseplan"), SCAN);
     await page.getByRole("dialog").getByRole("alert").locator("span").waitFor();
   },
   "denied@signin": async (page) => {
@@ -124,17 +124,17 @@ export const ACTS = {
     await page.getByRole("button", { name: SCAN }).click();
     await page.getByRole("dialog").getByRole("alert").locator("strong").waitFor();
   },
-  "scan@settings": async (page) => {
+  "scan@settings": async (page, camera) => {
     await page.getByRole("button", { name: LINK }).click();
-    await scan(page, blurred(screenOf("wardline://link#" + "kT7vXq2m".repeat(12))), /^(Code scannen|Scan the code)$/);
+    await camera.scan(page, blurred(screenOf("wardline://link#" + "kT7vXq2m".repeat(12))), /^(Code scannen|Scan the code)$/);
   },
-  "scanned@settings": async (page) => {
+  "scanned@settings": async (page, camera) => {
     await page.getByRole("button", { name: LINK }).click();
-    await scan(page, screenOf("wardline://link#" + "kT7vXq2m".repeat(12)), /^(Code scannen|Scan the code)$/, false);
+    await camera.scan(page, screenOf("wardline://link#" + "kT7vXq2m".repeat(12)), /^(Code scannen|Scan the code)$/, false);
     await page.getByRole("dialog").getByRole("status").waitFor();
   },
-  "same@person": (page) => compare(page, true),
-  "differs@person": (page) => compare(page, false),
+  "same@person": (page, camera) => compare(page, camera, true),
+  "differs@person": (page, camera) => compare(page, camera, false),
   "failure@enrol": async (page) => {
     await page.evaluate(() => window.device.failing.set("enrol", Object.assign(new Error("used"), { code: "CodeUsed" })));
     await page.getByRole("button", { name: /Dieses Gerät anmelden|Sign in on this device/ }).click();

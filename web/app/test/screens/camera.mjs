@@ -4,12 +4,30 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "uqr";
 
-const folder = mkdtempSync(join(tmpdir(), "wardline-camera-"));
-const file = join(folder, "camera.mjpeg");
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+/** The camera of one browser. */
+export class Camera {
+  constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), "wardline-camera-"));
+    this.file = join(this.folder, "camera.mjpeg");
+    /** The file is read anew whenever a page opens the camera. */
+    this.arguments = ["--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${this.file}`];
+  }
 
-/** The file is read anew whenever a page opens the camera. */
-export const CAMERA_ARGUMENTS = ["--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${file}`];
+  /** Holds something before it and taps what opens the scanner. */
+  async scan(page, html, button, stays = true) {
+    const easel = await page.context().browser().newPage({ viewport: { width: 1280, height: 800 } });
+    await easel.setContent(`<body style="margin:0;overflow:hidden">${html}`);
+    writeFileSync(this.file, await easel.screenshot({ type: "jpeg", quality: 88 }));
+    await easel.close();
+    await page.context().grantPermissions(["camera"]);
+    await (button instanceof RegExp ? page.getByRole("button", { name: button }) : button).click();
+    if (stays) await page.locator("[data-looking] video").waitFor();
+  }
+
+  close() {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
 
 function qr(text, style) {
   const { data, size } = encode(text, { ecc: "M", border: 4 });
@@ -35,15 +53,4 @@ export function screenOf(text) {
 /** Not sharp yet: a code that is there and cannot be read. */
 export function blurred(html) {
   return `<div style="position:absolute;inset:0;filter:blur(7px)">${html}</div>`;
-}
-
-/** Holds it before the camera and taps what opens the scanner. */
-export async function scan(page, html, button, stays = true) {
-  const easel = await page.context().browser().newPage({ viewport: { width: 1280, height: 800 } });
-  await easel.setContent(`<body style="margin:0;overflow:hidden">${html}`);
-  writeFileSync(file, await easel.screenshot({ type: "jpeg", quality: 88 }));
-  await easel.close();
-  await page.context().grantPermissions(["camera"]);
-  await (button instanceof RegExp ? page.getByRole("button", { name: button }) : button).click();
-  if (stays) await page.locator("[data-looking] video").waitFor();
 }
