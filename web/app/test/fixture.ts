@@ -73,7 +73,7 @@ export class MemoryDevice implements Device {
     const now = options.nowMs ?? Date.now();
     this.current = {
       phase: options.phase ?? "open",
-      ended: options.phase === "ended" ? "The device was revoked by its account." : null,
+      ended: options.phase === "ended" ? "devicerevoked: The device was revoked by its account." : null,
       linkCode: options.phase === "linking" ? `wardline://link#${"kT7vXq2mB9s-LrWdE4_z".repeat(6)}` : null,
       hospital: "Demo-Klinik",
       me: ME,
@@ -140,7 +140,7 @@ export class MemoryDevice implements Device {
       { from: "anna", ago: 190, text: "Ja, 9:15 passt." },
       { from: "anna", ago: 3, text: "Bringst du die Kurve von Bett 2 mit?" },
       { from: "anna", ago: 2, text: "Und den Aufklärungsbogen", state: "sending" },
-      { from: "anna", ago: 2, text: "Noch etwas: Frau S. braucht einen Rolli.", state: "failed", error: "The node cannot write." },
+      { from: "anna", ago: 2, text: "Noch etwas: Frau S. braucht einen Rolli.", state: "failed", error: "nodestorage: The node cannot write." },
     ], { unread: 0, read: { boris: 2 } });
     this.direct("deniz", deniz, now, [
       { from: "deniz", ago: 2 * 1440, text: "Dienstplan Dezember ist online." },

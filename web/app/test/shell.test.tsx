@@ -57,7 +57,7 @@ describe("a failed message", () => {
   it("says why and is sent again or discarded", async () => {
     const { device, user } = await openConversation(/Boris Weber/);
     const failed = await screen.findByRole("alert", { name: "" });
-    expect(failed.textContent).toContain("Nicht gesendet: The node cannot write.");
+    expect(failed.textContent).toContain("Nicht gesendet: Der Server kann gerade nichts speichern.");
     await user.click(within(failed).getByRole("button", { name: "Verwerfen" }));
     expect(commands(device, "discard")).toEqual([[id("boris"), id("boris-4")]]);
     await waitFor(() => expect(screen.queryByText(/Noch etwas: Frau S./, { selector: "span[dir]" })).toBeNull());

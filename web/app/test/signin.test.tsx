@@ -67,7 +67,7 @@ describe("signing in", () => {
   it("says why a device was shut out and wipes it", async () => {
     const device = new MemoryDevice({ phase: "ended" });
     render(<App device={device} enrolmentCode={null} />);
-    expect(screen.getByText(/revoked/)).toBeTruthy();
+    expect(screen.getByText(/Dieses Gerät wurde gesperrt/)).toBeTruthy();
     await userEvent.click(screen.getByRole("button", { name: "Daten löschen und neu beginnen" }));
     expect(device.asked[0]?.command).toBe("signOut");
   });

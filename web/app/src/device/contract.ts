@@ -201,7 +201,7 @@ export interface Call {
 /** Everything that the screens show, but for histories. Replaced as a whole object at each change; unchanged parts keep their identity. */
 export interface View {
   phase: Phase;
-  /** Why it ended, for people. */
+  /** Why it ended: `code: words`, or words alone. */
   ended: string | null;
   /** The code to show as QR and text while `linking`. */
   linkCode: string | null;

@@ -20,10 +20,11 @@ function keyOf(code: string, about: About): Known | null {
   return key === "toolarge" && about === "file" ? "toolargefile" : key;
 }
 
-/** For a reason that comes as text: a code is put in words, and words stay as they are. */
+/** For a reason that comes as text, `code: words` or one of the two: a code that is known is put in the reader's words, and words stay as they are. */
 export function explainReason(reason: string, t: TFunction, about: About = "message"): string {
-  const key = keyOf(reason, about);
-  return key ? t(`error.${key}`, { message: "" }) : reason;
+  const [, code, words] = /^(\w+): (.+)$/s.exec(reason) ?? [];
+  const key = keyOf(code ?? reason, about);
+  return key ? t(`error.${key}`, { message: "" }) : (words ?? reason);
 }
 
 export function explain(failure: unknown, t: TFunction, about: About = "message"): string {

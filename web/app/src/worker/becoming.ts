@@ -158,10 +158,10 @@ export class Becoming {
       this.model.set({ phase: "signed-out", me: null, device: null, ended: null });
     } else if (this.link !== null) {
       this.endLink("signed-out");
-      this.model.set({ ended: failed.message });
+      this.model.set({ ended: `${failed.code}: ${failed.message}` });
     } else if (last) {
       this.line.stop();
-      this.model.set({ phase: "ended", ended: failed.message });
+      this.model.set({ phase: "ended", ended: `${failed.code}: ${failed.message}` });
     }
   }
 }

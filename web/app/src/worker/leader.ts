@@ -268,7 +268,7 @@ export class Leader {
       } catch (error) {
         // Going on would send what a crash could not repeat.
         this.line.stop();
-        this.model.set({ phase: "ended", ended: `The state of this browser cannot be stored: ${String(error)}` });
+        this.model.set({ phase: "ended", ended: `storage: the state of this browser cannot be stored: ${String(error)}` });
       } finally {
         this.performing = false;
         this.show();

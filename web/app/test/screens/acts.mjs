@@ -140,3 +140,6 @@ export const ACTS = {
     await page.getByRole("button", { name: /Dieses Gerät anmelden|Sign in on this device/ }).click();
   },
 };
+
+/** Every scene of main.tsx that is photographed; what is done in one comes right behind it. */
+export const SCENES = ["loading", "enrol", "signin", "linking", "ended", "list", "direct", "failed", "group", "unread", "left", "unreadable", "details", "person", "settings", "new-chat", "new-group", "offline", "incoming", "outgoing", "talking", "peer-lost", "call-ended", "notices", "files", "places", "transfers", "previews", "empty", "video", "video-off", "video-lost", "video-stalled", "video-ringing", "video-incoming", "video-small", "calls", "calls-phone", "calls-empty"].flatMap((scene) => [scene, ...Object.keys(ACTS).filter((act) => act.endsWith(`@${scene}`))]);

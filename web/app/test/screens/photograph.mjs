@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
-import { ACTS } from "./acts.mjs";
+import { ACTS, SCENES } from "./acts.mjs";
 import { Camera } from "./camera.mjs";
 import { BROWSER, serve } from "./serve.mjs";
 
@@ -13,7 +13,6 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/
 const AT_ONCE = 3;
 const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 
-const SCENES = ["loading", "enrol", "signin", "linking", "ended", "list", "direct", "failed", "group", "unread", "left", "unreadable", "details", "person", "settings", "new-chat", "new-group", "offline", "incoming", "outgoing", "talking", "peer-lost", "call-ended", "notices", "files", "places", "transfers", "previews", "empty", "video", "video-off", "video-lost", "video-stalled", "video-ringing", "video-incoming", "video-small", "calls", "calls-phone", "calls-empty", ...Object.keys(ACTS)];
 
 const wanted = process.argv.slice(2);
 const names = wanted.length > 0 ? SCENES.filter((name) => wanted.includes(name)) : SCENES;
