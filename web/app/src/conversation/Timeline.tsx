@@ -37,11 +37,12 @@ export function Timeline({ conversation, title, callBack, sentCount }: Props) {
   const history = useSyncExternalStore(histories.subscribe, () => histories.get(id));
   const line = useNewLine(conversation, attention);
 
-  const rows = useMemo(
-    () => rowsOf({ messages: history.messages, more: history.more || history.state === "empty" || history.state === "loading", me, newAfterSeq: line.afterSeq }),
+  const shown = useMemo(
+    () => ({ messages: history.messages, more: history.more || history.state === "empty" || history.state === "loading", me, newAfterSeq: line.afterSeq }),
     [history, me, line.afterSeq],
   );
-  const newCount = useMemo(() => Math.max(line.count, newBelow({ messages: history.messages, me, newAfterSeq: line.afterSeq })), [history, me, line.afterSeq, line.count]);
+  const rows = useMemo(() => rowsOf(shown), [shown]);
+  const newCount = useMemo(() => newBelow(shown, line.count), [shown, line.count]);
   const older = useCallback(() => void histories.older(id), [histories, id]);
   const { box, virtualizer, containerRef, atEnd, toEnd } = useTimelineScroll({ rows, startKey: line.afterSeq === null ? null : "new", more: history.more && history.state === "ready", older });
 

@@ -33,9 +33,12 @@ export interface Asked {
   newAfterSeq: number | null;
 }
 
-/** How many messages of others stand below the line of the new ones, of those that are loaded. */
-export function newBelow({ messages, me, newAfterSeq }: Omit<Asked, "more">): number {
-  return newAfterSeq === null ? 0 : messages.filter(({ sender, seq }) => sender !== me && seq > newAfterSeq).length;
+/** How many messages of others stand below the line of the new ones. `unread` is how many there were when it was drawn: it counts only while not all of them are loaded. */
+export function newBelow({ messages, more, me, newAfterSeq }: Asked, unread: number): number {
+  if (newAfterSeq === null) return 0;
+  const loaded = messages.filter(({ sender, seq }) => sender !== me && seq > newAfterSeq).length;
+  const all = !more || (messages[0]?.seq ?? Number.POSITIVE_INFINITY) <= newAfterSeq;
+  return all && loaded > 0 ? loaded : Math.max(loaded, unread);
 }
 
 export function rowsOf({ messages, more, me, newAfterSeq }: Asked): Row[] {
