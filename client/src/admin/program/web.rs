@@ -16,7 +16,10 @@ pub(super) async fn verify(asked: &VerifyWeb) -> Result<Outcome, AdminError> {
     });
     Ok(if report.is_same() {
         let Report { file_count, published_sha256, .. } = &report;
-        Outcome::done(format!("{url} serves the published web client: {file_count} files, SHA-256 {published_sha256}."), json)
+        Outcome::done(
+            format!("{url} serves the published web client: {file_count} files, SHA-256 {published_sha256}."),
+            json,
+        )
     } else {
         Outcome::differs(different(url, &report), json)
     })
@@ -33,7 +36,10 @@ fn different(url: &str, report: &Report) -> String {
         lines.extend(paths.iter().map(|path| format!("  {word}  {path}")));
     }
     if report.differs.is_empty() && report.missing.is_empty() && report.extra.is_empty() {
-        lines.push("  The node keeps to its own list: it serves another release, or changed files under a changed list.".into());
+        lines.push(
+            "  The node keeps to its own list: it serves another release, or changed files under a changed list."
+                .into(),
+        );
         lines.push("  To see which files, give the published list: --list sha256sums.txt".into());
     }
     lines.push("If no update explains it, let nobody use the page, and find out who changed it.".into());

@@ -112,7 +112,8 @@ impl Browser {
             .header(ACCEPT_ENCODING, if encoded { BROWSER_ENCODINGS } else { "identity" })
             .body(String::new())
             .map_err(|error| self.failed(path, &error))?;
-        let response = self.sender().await?.send_request(request).await.map_err(|error| self.failed(path, &error))?;
+        let answered = self.sender().await?.send_request(request).await;
+        let response = answered.map_err(|error| self.failed(path, &error))?;
         let status = response.status();
         let encoding = response.headers().get(CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let encoding = encoding.unwrap_or_default().trim().to_ascii_lowercase();
@@ -195,10 +196,18 @@ mod tests {
 
     #[test]
     fn only_an_address_that_nobody_on_the_way_can_change_is_asked() {
-        for good in ["https://wardline.klinik.example", "https://10.0.0.1:8443/", "http://127.0.0.1:8080", "http://[::1]:80"] {
+        for good in
+            ["https://wardline.klinik.example", "https://10.0.0.1:8443/", "http://127.0.0.1:8080", "http://[::1]:80"]
+        {
             assert!(Place::parse(good).is_ok(), "{good}");
         }
-        for bad in ["http://wardline.klinik.example", "wardline.klinik.example", "ftp://a.example", "https://a.example/enrol", "https://"] {
+        for bad in [
+            "http://wardline.klinik.example",
+            "wardline.klinik.example",
+            "ftp://a.example",
+            "https://a.example/enrol",
+            "https://",
+        ] {
             assert!(Place::parse(bad).is_err(), "{bad}");
         }
         let place = Place::parse("https://[2001:db8::1]").unwrap();

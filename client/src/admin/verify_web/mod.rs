@@ -100,7 +100,8 @@ impl Report {
 
 /// Fetches and compares.
 pub async fn verify(question: &Question<'_>) -> Result<Report, VerifyError> {
-    let published = question.sha256.map(|text| list::parse_hash(text).ok_or_else(|| VerifyError::Hash(text.to_owned())));
+    let published =
+        question.sha256.map(|text| list::parse_hash(text).ok_or_else(|| VerifyError::Hash(text.to_owned())));
     let published = published.transpose()?;
     let given = question.list.map(|path| given(path, published)).transpose()?;
     let mut browser = Browser::new(question.url, question.ca)?;
@@ -123,7 +124,8 @@ pub async fn verify(question: &Question<'_>) -> Result<Report, VerifyError> {
     };
     compare(&mut browser, expected, &mut report).await?;
     if let Some(served) = &served_list {
-        report.extra = served.files().filter(|(path, _)| expected.get(path).is_none()).map(|(path, _)| path.to_owned()).collect();
+        report.extra =
+            served.files().filter(|(path, _)| expected.get(path).is_none()).map(|(path, _)| path.to_owned()).collect();
     }
     Ok(report)
 }
@@ -161,7 +163,12 @@ async fn compare(browser: &mut Browser, expected: &List, report: &mut Report) ->
 }
 
 /// Whether a file is the published one, to a browser and to whoever takes nothing compressed.
-async fn file(browser: &mut Browser, path: &str, plain: &Hash, gzip: Option<&Hash>) -> Result<Option<bool>, VerifyError> {
+async fn file(
+    browser: &mut Browser,
+    path: &str,
+    plain: &Hash,
+    gzip: Option<&Hash>,
+) -> Result<Option<bool>, VerifyError> {
     let address = format!("/{path}");
     let mut same = true;
     for encoded in [true, false] {
@@ -190,6 +197,8 @@ fn without_nonce(page: &[u8]) -> Option<Vec<u8>> {
     let page = std::str::from_utf8(page).ok()?;
     let (before, rest) = page.split_once(NONCE_META)?;
     let (nonce, after) = rest.split_once('"')?;
-    let plain = nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'));
-    (plain && nonce.len() <= NONCE_CHARS_MAX).then(|| format!("{before}{NONCE_META}{NONCE_PLACE}\"{after}").into_bytes())
+    let plain =
+        nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'));
+    (plain && nonce.len() <= NONCE_CHARS_MAX)
+        .then(|| format!("{before}{NONCE_META}{NONCE_PLACE}\"{after}").into_bytes())
 }

@@ -18,9 +18,10 @@ type Files = BTreeMap<&'static str, Vec<u8>>;
 
 /// A client as a build leaves it.
 fn client() -> Files {
-    let page = format!("<!doctype html><meta name=\"csp-nonce\" content=\"__CSP_NONCE__\"><script src=\"/assets/app-1a.js\"></script>");
+    let page =
+        r#"<!doctype html><meta name="csp-nonce" content="__CSP_NONCE__"><script src="/assets/app-1a.js"></script>"#;
     let mut files = Files::from([
-        ("index.html", page.into_bytes()),
+        ("index.html", page.as_bytes().to_vec()),
         ("assets/app-1a.js", b"console.log('client')".to_vec()),
         ("assets/app-1a.js.gz", vec![0x1f, 0x8b, 1, 2, 3]),
         ("sw.js", b"self.onfetch = null".to_vec()),
@@ -32,7 +33,10 @@ fn client() -> Files {
 
 fn sums(files: &Files) -> Vec<u8> {
     let lines = files.iter().filter(|(path, _)| **path != LIST_NAME);
-    lines.map(|(path, bytes)| format!("{}  {path}\n", list::show_hash(&list::hash(bytes)))).collect::<String>().into_bytes()
+    lines
+        .map(|(path, bytes)| format!("{}  {path}\n", list::show_hash(&list::hash(bytes))))
+        .collect::<String>()
+        .into_bytes()
 }
 
 struct Server {
@@ -200,5 +204,8 @@ async fn what_cannot_be_compared_is_said() {
     let other = "ab".repeat(32);
     assert!(matches!(verify(&asked(Some(&other), Some(&list))).await, Err(VerifyError::List(..))));
     let report = verify(&asked(None, Some(&list))).await.unwrap();
-    assert!(!report.is_same() && report.differs.is_empty() && report.missing.is_empty(), "only the list is not served: {report:?}");
+    assert!(
+        !report.is_same() && report.differs.is_empty() && report.missing.is_empty(),
+        "only the list is not served: {report:?}"
+    );
 }
