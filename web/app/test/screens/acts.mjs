@@ -131,7 +131,7 @@ export const ACTS = {
   "scanned@settings": async (page, camera) => {
     await page.getByRole("button", { name: LINK }).click();
     await camera.scan(page, screenOf("wardline://link#" + "kT7vXq2m".repeat(12)), /^(Code scannen|Scan the code)$/, false);
-    await page.getByRole("dialog").getByRole("status").waitFor();
+    await page.getByRole("dialog", { name: LINK }).getByText(/Der Code wurde gescannt|The code was scanned/).waitFor();
   },
   "same@person": (page, camera) => compare(page, camera, true),
   "differs@person": (page, camera) => compare(page, camera, false),
