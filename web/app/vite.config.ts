@@ -2,9 +2,10 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 import { gzipNeighbours } from "./build/gzip.ts";
 import { offlineList } from "./build/offline.ts";
+import { sums } from "./build/sums.ts";
 
 export default defineConfig({
-  plugins: [react(), offlineList(), gzipNeighbours()],
+  plugins: [react(), offlineList(), gzipNeighbours(), sums()],
   worker: { format: "es" },
   build: {
     target: "es2022",

@@ -1,5 +1,6 @@
 //! What can go wrong at the IT admin's desk; each text says what to do.
 use crate::admin::import::BadRow;
+use crate::admin::verify_web::VerifyError;
 use crate::connection::ConnectionError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -97,6 +98,9 @@ pub enum AdminError {
          new one with `wardline-admin recover`"
     )]
     Replaced,
+    /// The node's page cannot be compared.
+    #[error(transparent)]
+    VerifyWeb(#[from] VerifyError),
     /// The node's answer makes no sense.
     #[error("the node's answer is not understood: {0}")]
     Answer(&'static str),

@@ -20,6 +20,7 @@ pub mod sheet;
 #[cfg(test)]
 mod test_node;
 pub mod vault;
+pub mod verify_web;
 
 pub use error::AdminError;
 pub use office::{HOSPITAL_FILE, OPERATIONAL_FILE, Office, ROOT_FILE, STATEMENTS_FILE};

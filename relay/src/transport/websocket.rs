@@ -148,8 +148,12 @@ impl Outlet for Sender {
     async fn quiet(&mut self) -> Gone {
         loop {
             self.pings.tick().await;
-            if self.sink.send(Message::Ping(Bytes::new())).await.is_err() {
-                return Gone;
+            // The ping is answered by the browser, which says nothing of it to the page. The empty message, no byte of any stream, tells the page
+            // that the connection lives.
+            for message in [Message::Ping(Bytes::new()), Message::Binary(Bytes::new())] {
+                if self.sink.send(message).await.is_err() {
+                    return Gone;
+                }
             }
         }
     }

@@ -255,22 +255,25 @@ async fn a_dead_websocket_peer_is_found_and_a_quiet_one_is_kept() {
     // The quiet one answers pings, as browsers do by themselves; the dead one's connection stays open without a byte.
     let pongs = tokio::spawn(async move {
         let mut decoder = frame::Decoder::new(limit::FRAME_BYTES_MAX);
-        let mut last = None;
+        let (mut last, mut empty_count) = (None, 0);
         while let Some(bytes) = quiet.line.receive().await {
+            empty_count += usize::from(bytes.is_empty());
             decoder.push(&bytes);
             while let Some(frame) = decoder.next_message::<ServerFrame>().unwrap() {
                 last = frame.body;
             }
         }
-        last
+        (last, empty_count)
     });
     let found = becomes(&ready, "wardline_connections{road=\"websocket\"}", 1.0, IDLE + Duration::from_secs(3)).await;
     assert!(found > IDLE - Duration::from_secs(2), "found after {found:?}: too early");
     assert!(!pongs.is_finished(), "the quiet one was cut off");
     drop(dead);
     running.shutdown().await;
-    let last = tokio::time::timeout(PATIENCE, pongs).await.unwrap().unwrap();
+    let (last, empty_count) = tokio::time::timeout(PATIENCE, pongs).await.unwrap().unwrap();
     assert!(matches!(last, Some(server_frame::Body::Goodbye(_))), "no goodbye");
+    // A page sees no pings: it is told by these that its connection lives.
+    assert!(empty_count >= 2, "the quiet one heard {empty_count} empty messages");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,6 +53,15 @@ describe("a video call", () => {
     expect(screen.getByText("Kamera von Dr. Carla Rossi ist aus")).toBeTruthy();
   });
 
+  it("says that the picture is stuck, and not that the camera is off, when the network holds it up", async () => {
+    const { device } = open(talking());
+    act(() => device.hear({ peerStalled: true }));
+    expect(await screen.findByText("Das Bild steht: Das Netz ist dafür zu schwach")).toBeTruthy();
+    expect(screen.queryByText("Kamera von Dr. Carla Rossi ist aus")).toBeNull();
+    act(() => device.hear({ peerStalled: false }));
+    expect(screen.queryByText("Das Bild steht: Das Netz ist dafür zu schwach")).toBeNull();
+  });
+
   it("turns the own camera off and on, and says why it does not go on", async () => {
     const { device, user } = open(talking());
     await user.click(await screen.findByRole("button", { name: "Kamera ausschalten" }));

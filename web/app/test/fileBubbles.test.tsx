@@ -126,6 +126,14 @@ describe("what is on its way", () => {
   });
 });
 
+describe("a file that is too large", () => {
+  it("is not to be split like a text", async () => {
+    await show(file("a.pdf", "application/pdf"), { from: PEOPLE.anna, part: { state: "failed", error: "TooLarge" } });
+    expect(await screen.findByText(/Diese Datei ist größer, als der Server annimmt/)).toBeTruthy();
+    expect(screen.queryByText(/Teilen Sie die Nachricht auf/)).toBeNull();
+  });
+});
+
 describe("saving", () => {
   it("gives a safe name, a type that nothing opens, and takes the address back", async () => {
     const links = saved();

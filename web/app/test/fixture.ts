@@ -57,6 +57,7 @@ export class MemoryDevice implements Device {
   private current: View;
   private readonly watchers = new Set<() => void>();
   private readonly hearers = new Set<(message: Message) => void>();
+  private readonly droppers = new Set<(conversation: string, message: string) => void>();
   private readonly logs = new Map<string, Message[]>();
   private made = 0;
   /** Contents that are on this device. */
@@ -72,8 +73,8 @@ export class MemoryDevice implements Device {
     const now = options.nowMs ?? Date.now();
     this.current = {
       phase: options.phase ?? "open",
-      ended: options.phase === "ended" ? "The device was revoked by its account." : null,
-      linkCode: options.phase === "linking" ? `wardline://device#${"kT7vXq2mB9s-LrWdE4_z".repeat(6)}` : null,
+      ended: options.phase === "ended" ? "devicerevoked: The device was revoked by its account." : null,
+      linkCode: options.phase === "linking" ? `wardline://link#${"kT7vXq2mB9s-LrWdE4_z".repeat(6)}` : null,
       hospital: "Demo-Klinik",
       me: ME,
       device: id("device-1"),
@@ -139,7 +140,7 @@ export class MemoryDevice implements Device {
       { from: "anna", ago: 190, text: "Ja, 9:15 passt." },
       { from: "anna", ago: 3, text: "Bringst du die Kurve von Bett 2 mit?" },
       { from: "anna", ago: 2, text: "Und den Aufklärungsbogen", state: "sending" },
-      { from: "anna", ago: 2, text: "Noch etwas: Frau S. braucht einen Rolli.", state: "failed", error: "The node cannot write." },
+      { from: "anna", ago: 2, text: "Noch etwas: Frau S. braucht einen Rolli.", state: "failed", error: "nodestorage: The node cannot write." },
     ], { unread: 0, read: { boris: 2 } });
     this.direct("deniz", deniz, now, [
       { from: "deniz", ago: 2 * 1440, text: "Dienstplan Dezember ist online." },
@@ -268,13 +269,25 @@ export class MemoryDevice implements Device {
     this.hearers.add(listener);
     return () => this.hearers.delete(listener);
   }
+  onDropped(listener: (conversation: string, message: string) => void): () => void {
+    this.droppers.add(listener);
+    return () => this.droppers.delete(listener);
+  }
+  /** It is there no longer, whichever tab did it. */
+  drop(conversation: string, message: string): void {
+    for (const dropped of this.droppers) dropped(conversation, message);
+  }
+  private async dropping(command: string, conversation: string, message: string): Promise<void> {
+    await this.ask(command, conversation, message);
+    this.drop(conversation, message);
+  }
   async enrol(code: string): Promise<void> {
     await this.ask("enrol", code);
     this.update({ phase: "open" });
   }
   async beginLink(): Promise<void> {
     await this.ask("beginLink");
-    this.update({ phase: "linking", linkCode: "wardline://device#AbCd" });
+    this.update({ phase: "linking", linkCode: "wardline://link#AbCd" });
   }
   async cancelLink(): Promise<void> {
     await this.ask("cancelLink");
@@ -343,9 +356,11 @@ export class MemoryDevice implements Device {
     await this.ask("cancelFile", conversation, message);
     this.transfer(message, null);
     this.fetching.get(message)?.(new DeviceError("cancelled", "somebody cancelled it"));
+    const known = this.logs.get(conversation)?.find((one) => one.id === message);
+    if (known && known.state !== "sent") this.drop(conversation, message);
   }
-  retry = (conversation: string, message: string) => this.ask("retry", conversation, message);
-  discard = (conversation: string, message: string) => this.ask("discard", conversation, message);
+  retry = (conversation: string, message: string) => this.dropping("retry", conversation, message);
+  discard = (conversation: string, message: string) => this.dropping("discard", conversation, message);
   async markRead(conversation: string, seq: number): Promise<void> {
     await this.ask("markRead", conversation, seq);
     this.edit(conversation, (old) => ({ ...old, readSeq: seq, unread: Math.max(0, old.headSeq - seq) }));

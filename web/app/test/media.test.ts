@@ -6,19 +6,49 @@ import { QualityMeter, gradeOf } from "../src/media/quality";
 import { steady } from "../src/media/sdp";
 
 describe("the other's camera", () => {
+  /** Half a second each: whether sound, pictures and packets of the picture's line came. */
+  function plays(presence: PicturePresence, startMs: number, steps: { sound?: boolean; pictures?: number; packets?: number }[], since = { audio: 0, video: 0, videoPackets: 0 }) {
+    let arrived = since;
+    const states = steps.map(({ sound = true, pictures = 0, packets = 0 }, step) => {
+      arrived = { audio: arrived.audio + (sound ? 25 : 0), video: arrived.video + pictures, videoPackets: arrived.videoPackets + packets };
+      return presence.heard(arrived, startMs + 500 * step);
+    });
+    return { states, arrived };
+  }
+  const SEEN = { pictures: 14, packets: 60 };
+  const NONE = {};
+  const PARTS = { packets: 20 };
+
   it("is on with the first picture, and off when there is sound without one", () => {
-    const presence = new PicturePresence();
-    expect(presence.heard({ audio: 20, video: 0 }, 0)).toBe(false);
-    expect(presence.heard({ audio: 40, video: 9 }, 500)).toBe(true);
-    expect(presence.heard({ audio: 60, video: 9 }, 1_500)).toBe(true);
-    expect(presence.heard({ audio: 80, video: 9 }, 2_000)).toBe(false);
+    const { states } = plays(new PicturePresence(), 0, [NONE, SEEN, NONE, NONE, NONE]);
+    expect(states).toEqual(["off", "on", "on", "on", "off"]);
   });
 
   it("is not off while nothing arrives at all: that is the network", () => {
     const presence = new PicturePresence();
-    presence.heard({ audio: 20, video: 9 }, 0);
-    expect(presence.heard({ audio: 20, video: 9 }, 9_000)).toBe(true);
-    expect(presence.heard({ audio: 25, video: 9 }, 9_500)).toBe(false);
+    const silent = Array.from({ length: 18 }, () => ({ sound: false }));
+    const { states, arrived } = plays(presence, 0, [SEEN, ...silent]);
+    expect(new Set(states)).toEqual(new Set(["on"]));
+    expect(plays(presence, 9_500, [NONE], arrived).states).toEqual(["off"]);
+  });
+
+  it("is on and stalled while parts of pictures arrive and no whole one", () => {
+    const { states } = plays(new PicturePresence(), 0, [SEEN, PARTS, PARTS, PARTS, PARTS, PARTS, SEEN]);
+    expect(states).toEqual(["on", "on", "on", "stalled", "stalled", "stalled", "on"]);
+  });
+
+  it("is off, and not stalled, when the last parts came right after the last picture", () => {
+    const { states } = plays(new PicturePresence(), 0, [SEEN, PARTS, NONE, NONE, NONE]);
+    expect(states).toEqual(["on", "on", "on", "off", "off"]);
+  });
+
+  it("is off once nothing of its line comes any more", () => {
+    const { states } = plays(new PicturePresence(), 0, [SEEN, PARTS, PARTS, PARTS, NONE, NONE, NONE]);
+    expect(states.slice(3)).toEqual(["stalled", "stalled", "stalled", "off"]);
+  });
+
+  it("is not on before the first whole picture", () => {
+    expect(plays(new PicturePresence(), 0, [PARTS, PARTS, PARTS, PARTS]).states).toEqual(["off", "off", "off", "off"]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { rowsOf, type Row, type MessageRow } from "../src/conversation/rows";
+import { newBelow, rowsOf, type Row, type MessageRow } from "../src/conversation/rows";
 import type { Message } from "../src/device/contract";
 
 const NINE = new Date(2026, 10, 25, 9, 0, 0).getTime();
@@ -48,6 +48,15 @@ describe("message grouping", () => {
     const all = rows([read, own, fresh, said("a", NINE + 3000)], read.seq);
     expect(all.map((row) => row.kind)).toEqual(["start", "day", "message", "message", "new", "message", "message"]);
     expect(all[5]?.key).toBe(fresh.id);
+  });
+
+  it("counts what stands below that line, and believes the unread only where not all is loaded", () => {
+    const all = [said("a", NINE, { seq: 1 }), said("a", NINE, { seq: 2 }), said("me", NINE, { seq: 3 }), said("b", NINE, { seq: 4 })];
+    const asked = { messages: all, more: true, me: "me", newAfterSeq: 1 };
+    expect(newBelow(asked, 1)).toBe(2);
+    expect(newBelow({ ...asked, newAfterSeq: null }, 1)).toBe(0);
+    expect(newBelow({ ...asked, messages: all.slice(1), newAfterSeq: 0 }, 9)).toBe(9);
+    expect(newBelow({ ...asked, messages: all.slice(1), more: false, newAfterSeq: 0 }, 9)).toBe(2);
   });
 
   it("shows calls and titles apart from the groups", () => {

@@ -57,14 +57,53 @@ describe("a failed message", () => {
   it("says why and is sent again or discarded", async () => {
     const { device, user } = await openConversation(/Boris Weber/);
     const failed = await screen.findByRole("alert", { name: "" });
-    expect(failed.textContent).toContain("Nicht gesendet: The node cannot write.");
+    expect(failed.textContent).toContain("Nicht gesendet: Der Server kann gerade nichts speichern.");
     await user.click(within(failed).getByRole("button", { name: "Verwerfen" }));
     expect(commands(device, "discard")).toEqual([[id("boris"), id("boris-4")]]);
     await waitFor(() => expect(screen.queryByText(/Noch etwas: Frau S./, { selector: "span[dir]" })).toBeNull());
   });
 });
 
+describe("a message that another tab drops", () => {
+  it("goes here as well", async () => {
+    const { device } = await openConversation(/Boris Weber/);
+    await screen.findByText(/Noch etwas: Frau S./, { selector: "span[dir]" });
+    act(() => device.drop(id("boris"), id("boris-4")));
+    expect(screen.queryByText(/Noch etwas: Frau S./, { selector: "span[dir]" })).toBeNull();
+  });
+});
+
+describe("the line of the new messages", () => {
+  it("counts what comes while one looks", async () => {
+    const { device } = await openConversation(/^Reanimation/);
+    await screen.findByText("3 neue Nachrichten");
+    act(() => void device.deliver(id("reanimation"), PEOPLE.emil, "Noch etwas"));
+    expect(await screen.findByText("4 neue Nachrichten")).toBeTruthy();
+  });
+});
+
+describe("the connection's details", () => {
+  it("close with Escape wherever the focus is, and nothing else does", async () => {
+    const { user } = await openConversation(/^Dr. Carla Rossi/);
+    const dot = screen.getByRole("button", { name: /^Verbindungsdetails/ });
+    await user.click(dot);
+    expect(await screen.findByText("Übertragung")).toBeTruthy();
+    act(() => (document.activeElement as HTMLElement).blur());
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(screen.queryByText("Übertragung")).toBeNull());
+    expect(document.activeElement).toBe(dot);
+    expect(screen.getByRole("heading", { name: "Dr. Carla Rossi" })).toBeTruthy();
+  });
+});
+
 describe("calls", () => {
+  it("call back with a picture from a missed video call", async () => {
+    const { device, user } = await openConversation(/Boris Weber/);
+    act(() => void device.deliver(id("boris"), PEOPLE.boris, { kind: "call", call: id("missed"), startedAtMs: Date.now(), talkedMs: 0, answered: false, video: true }));
+    await user.click(await screen.findByRole("button", { name: "Zurückrufen" }));
+    expect(commands(device, "startCall")).toEqual([[id("boris"), true]]);
+  });
+
   it("call back from a missed call", async () => {
     const { device, user } = await openConversation(/^Dr. Carla Rossi/);
     await user.click(await screen.findByRole("button", { name: "Zurückrufen" }));
@@ -196,9 +235,9 @@ describe("settings", () => {
     const { device, user } = open();
     await user.click(screen.getByRole("button", { name: "Einstellungen" }));
     await user.click(await screen.findByRole("button", { name: "Weiteres Gerät verbinden" }));
-    await user.type(await screen.findByLabelText("Code des neuen Geräts"), "wardline://device#x y");
+    await user.type(await screen.findByLabelText("Code des neuen Geräts"), "wardline://link#x y");
     await user.click(screen.getByRole("button", { name: "Gerät verbinden" }));
-    expect(commands(device, "approveLink")).toEqual([["wardline://device#xy"]]);
+    expect(commands(device, "approveLink")).toEqual([["wardline://link#xy"]]);
     expect(await screen.findByText("Das Gerät ist verbunden.")).toBeTruthy();
   });
 });

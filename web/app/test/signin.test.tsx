@@ -58,7 +58,7 @@ describe("signing in", () => {
     render(<App device={device} enrolmentCode={null} />);
     await userEvent.click(screen.getByRole("button", { name: "Mit vorhandenem Gerät verbinden" }));
     expect(await screen.findByRole("img", { name: /QR-Code/ })).toBeTruthy();
-    expect(screen.getByText("wardline://device#AbCd")).toBeTruthy();
+    expect(screen.getByText("wardline://link#AbCd")).toBeTruthy();
     expect(screen.getByText(/Noch [45]:\d\d gültig/)).toBeTruthy();
     await userEvent.click(screen.getByRole("button", { name: "Abbrechen" }));
     expect(device.view().phase).toBe("signed-out");
@@ -67,7 +67,7 @@ describe("signing in", () => {
   it("says why a device was shut out and wipes it", async () => {
     const device = new MemoryDevice({ phase: "ended" });
     render(<App device={device} enrolmentCode={null} />);
-    expect(screen.getByText(/revoked/)).toBeTruthy();
+    expect(screen.getByText(/Dieses Gerät wurde gesperrt/)).toBeTruthy();
     await userEvent.click(screen.getByRole("button", { name: "Daten löschen und neu beginnen" }));
     expect(device.asked[0]?.command).toBe("signOut");
   });

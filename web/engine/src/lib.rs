@@ -30,7 +30,7 @@ use getrandom_2 as _;
 /// What failed, as the contract with the page says it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Failed {
-    /// For programs: the node's error name in lower case, or `offline`, `unknown`, `full`, `engine`, `code`, `storage`.
+    /// For programs: the node's error name in lower case (its `Storage` is `nodestorage`), or `offline`, `unknown`, `full`, `engine`, `code`, `storage`.
     pub code: String,
     /// For people.
     pub message: String,
@@ -43,6 +43,11 @@ impl Failed {
     fn new(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into(), number: None }
     }
+
+    /// As one text, for what is stored and shown later: the page has words of its own for most codes.
+    fn reason(&self) -> String {
+        format!("{}: {}", self.code, self.message)
+    }
 }
 
 impl From<wardline_client::entry::EntryError> for Failed {
@@ -53,6 +58,11 @@ impl From<wardline_client::entry::EntryError> for Failed {
 
 impl From<wardline_protocol::WireError> for Failed {
     fn from(error: wardline_protocol::WireError) -> Self {
-        Self::new(&format!("{:?}", error.code).to_lowercase(), error.message)
+        let code = match error.code {
+            // `storage` is the browser's.
+            wardline_protocol::Code::Storage => "nodestorage".to_owned(),
+            code => format!("{code:?}").to_lowercase(),
+        };
+        Self::new(&code, error.message)
     }
 }

@@ -1,5 +1,6 @@
 //! What the page shows, in the contract's forms (`web/app/src/device/contract.ts`).
 #![allow(missing_docs, reason = "the contract, web/app/src/device/contract.ts, says what each field is")]
+use crate::Failed;
 use crate::stored::{StoredReceipt, state_name};
 use serde::Serialize;
 use wardline_client::core::{Core, Event, Notice};
@@ -121,6 +122,7 @@ pub enum ShownEvent {
     MessageFailed {
         conversation: String,
         message: String,
+        /// [`Failed::reason`].
         error: String,
     },
     Unreadable {
@@ -194,7 +196,7 @@ impl ShownEvent {
             Event::MessageFailed { conversation, message, error } => Self::MessageFailed {
                 conversation: conversation.to_string(),
                 message: message.to_string(),
-                error: error.message.clone(),
+                error: Failed::from(error.clone()).reason(),
             },
             Event::Unreadable { conversation, count } => {
                 Self::Unreadable { conversation: conversation.to_string(), count: *count }

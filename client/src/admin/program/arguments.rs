@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// The IT admin's program. It holds the hospital's signing key: keep it, and its directory, off the server.
 ///
 /// Every change is signed and stored here first and then sent to the node. Exit code 0: done; 1: not done, nothing has changed;
-/// 2: wrong arguments; 3: signed and stored here, but the node could not be told: run `wardline-admin publish` later.
+/// 2: wrong arguments; 3: signed and stored here, but the node could not be told: run `wardline-admin publish` later; 4: `verify-web`
+/// found another web client than the published one.
 #[derive(Parser)]
 #[command(name = "wardline-admin", version)]
 pub struct Arguments {
@@ -59,6 +60,25 @@ pub enum Command {
         #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u64).range(1..=24 * 90))]
         hours: u64,
     },
+    /// Compares the web client that a node serves with the published one, file by file. Needs no key.
+    VerifyWeb(VerifyWeb),
+}
+
+/// `verify-web`
+#[derive(Args)]
+pub struct VerifyWeb {
+    /// The address of the node's page.
+    #[arg(value_name = "https://NODE")]
+    pub url: String,
+    /// The hash that was published with the release, as the build prints it.
+    #[arg(long, value_name = "HEX", required_unless_present = "list")]
+    pub sha256: Option<String>,
+    /// The published list of files (sha256sums.txt). With it, differences are named even where the node's own list is another.
+    #[arg(long, value_name = "FILE")]
+    pub list: Option<PathBuf>,
+    /// The authority of the page's certificate, in PEM, where it is none that this machine knows.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// `recover`
@@ -214,5 +234,8 @@ mod tests {
         assert!(parse("wardline-admin node add --name n").is_err());
         assert!(parse("wardline-admin enrol anna --hours 0").is_err());
         assert!(parse("wardline-admin group join Station").is_err());
+        assert!(parse("wardline-admin verify-web https://n --sha256 ab --ca ca.pem").is_ok());
+        assert!(parse("wardline-admin verify-web https://n --list sha256sums.txt").is_ok());
+        assert!(parse("wardline-admin verify-web https://n").is_err());
     }
 }

@@ -8,9 +8,10 @@ mod secret;
 mod setup;
 #[cfg(test)]
 mod story_tests;
+mod web;
 
 pub use arguments::Arguments;
-pub use output::{Outcome, UNPUBLISHED};
+pub use output::{DIFFERS, Outcome, UNPUBLISHED};
 pub use secret::PASSPHRASE_VARIABLE;
 
 use crate::admin::vault::Passphrase;
@@ -32,6 +33,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, AdminError> {
         Command::Account(account) => accounts::run(&desk, account).await,
         Command::Group(group) => groups::run(&desk, group).await,
         Command::Enrol { handle, hours } => accounts::enrol(&desk, handle, *hours).await,
+        Command::VerifyWeb(asked) => web::verify(asked).await,
     }
 }
 

@@ -6,6 +6,9 @@ use zeroize::Zeroizing;
 /// Exit code: signed and stored, but the node does not know yet.
 pub const UNPUBLISHED: u8 = 3;
 
+/// Exit code: what was verified is another than it should be.
+pub const DIFFERS: u8 = 4;
+
 /// The outcome of a command.
 pub struct Outcome {
     text: Zeroizing<String>,
@@ -17,6 +20,11 @@ impl Outcome {
     /// Done. `json` is an object.
     pub fn done(text: impl Into<String>, json: Value) -> Self {
         Self { text: Zeroizing::new(text.into()), json, exit: 0 }
+    }
+
+    /// Done, and what was looked at is not as it should be.
+    pub fn differs(text: impl Into<String>, json: Value) -> Self {
+        Self { exit: DIFFERS, ..Self::done(text, json) }
     }
 
     /// Done and signed; says what became of the statements.

@@ -61,14 +61,20 @@ export function CallStage({ call, name, live, command, ending, makeSmall }: Prop
 function Peer({ call, name, live }: { call: Call; name: string; live: LiveMedia }) {
   const { t } = useTranslation();
   const talks = call.state === "talking" || call.state === "peer-lost";
-  const dim = live.line === "lost" || call.state === "peer-lost";
+  const lost = live.line === "lost" || call.state === "peer-lost";
+  const dim = lost || live.peerStalled;
   if (live.peer && live.peerCamera) {
     return (
       <div className={look.peerPicture} data-dim={dim || undefined}>
         <Picture stream={live.peer} label={t("call.pictureOf", { name })} />
-        {dim && (
+        {lost && (
           <p className={look.lost} aria-hidden="true">
             <Icon name="cloudOff" size={20} /> {t(live.line === "lost" ? "call.reconnecting" : "call.peerLost")}
+          </p>
+        )}
+        {!lost && live.peerStalled && (
+          <p className={look.lost} role="status">
+            <Icon name="cloudOff" size={20} /> {t("call.peerStalled")}
           </p>
         )}
       </div>

@@ -11,7 +11,7 @@ import { hueOf } from "../look/face";
 import { Icon } from "../look/Icon";
 import { PlaceBody } from "../places/PlaceBody";
 import { explainReason } from "../session/failure";
-import { useDevice, useHistories } from "../session/Session";
+import { useDevice } from "../session/Session";
 import { useCommand } from "../session/useCommand";
 import { useLanguage } from "../shell/useLanguage";
 import { clock, moment } from "../time/format";
@@ -110,20 +110,16 @@ function opensMenu(event: MouseEvent): boolean {
 function FailedActions({ message }: { message: Message }) {
   const { t } = useTranslation();
   const device = useDevice();
-  const histories = useHistories();
-  const command = useCommand();
-  const then = async (done: Promise<unknown>) => {
-    await done;
-    histories.drop(message.conversation, message.id);
-  };
+  const about = message.body.kind === "file" ? "file" : "message";
+  const command = useCommand(about);
   return (
     <div className={look.failure} role="alert">
-      <span>{command.failure ?? t("message.failed", { reason: message.error === null ? t("error.internal") : explainReason(message.error, t) })}</span>
+      <span>{command.failure ?? t("message.failed", { reason: message.error === null ? t("error.internal") : explainReason(message.error, t, about) })}</span>
       <span className={look.failureActions}>
-        <Button size="compact-sm" variant="light" leftSection={<Icon name="retry" size={15} />} loading={command.busy} onClick={() => void command.run(() => then(device.retry(message.conversation, message.id)))}>
+        <Button size="compact-sm" variant="light" leftSection={<Icon name="retry" size={15} />} loading={command.busy} onClick={() => void command.run(() => device.retry(message.conversation, message.id))}>
           {t("message.retry")}
         </Button>
-        <Button size="compact-sm" variant="subtle" color="red" disabled={command.busy} onClick={() => void command.run(() => then(device.discard(message.conversation, message.id)))}>
+        <Button size="compact-sm" variant="subtle" color="red" disabled={command.busy} onClick={() => void command.run(() => device.discard(message.conversation, message.id))}>
           {t("message.discard")}
         </Button>
       </span>

@@ -59,6 +59,7 @@ function Open({ conversation }: { conversation: Shown }) {
   const reachable = peer !== null && !peerGone && membership === "joined";
   const call = useCallback(() => void calling.run(() => device.startCall(id, false)), [calling, device, id]);
   const videoCall = useCallback(() => void calling.run(() => device.startCall(id, true)), [calling, device, id]);
+  const callBack = useCallback((video: boolean) => (video ? videoCall() : call()), [call, videoCall]);
   const closed = membership === "left" ? t("conversation.left") : membership === "joining" ? t("conversation.joining") : peerGone ? t("conversation.peerDeleted") : null;
 
   const outgoing = useOutgoing(id);
@@ -80,7 +81,7 @@ function Open({ conversation }: { conversation: Shown }) {
         </p>
       )}
       <ViewingContext value={setViewed}>
-        <Timeline conversation={conversation} title={title} callBack={reachable && !busy ? call : null} sentCount={sentCount} />
+        <Timeline conversation={conversation} title={title} callBack={reachable && !busy ? callBack : null} sentCount={sentCount} />
       </ViewingContext>
       <Announcer conversation={id} />
       {closed === null ? <Composer conversation={id} title={title} onSent={sent} attach={<AttachMenu add={outgoing.add} openPlace={() => setPlacing(true)} />} /> : <p className={composerLook.closed}>{closed}</p>}

@@ -11,7 +11,7 @@ import { clock, duration } from "../time/format";
 import type { Happened } from "./spoken";
 import look from "./Timeline.module.css";
 
-export function SystemRow({ message, body, own, callBack }: { message: Message; body: Happened; own: boolean; callBack: (() => void) | null }) {
+export function SystemRow({ message, body, own, callBack }: { message: Message; body: Happened; own: boolean; callBack: ((video: boolean) => void) | null }) {
   const { t } = useTranslation();
   const { language } = useLanguage();
   const name = useView((view) => nameOf(view.accounts, message.sender));
@@ -33,7 +33,7 @@ export function SystemRow({ message, body, own, callBack }: { message: Message; 
         {body.answered && ` · ${duration(body.talkedMs)}`} · {time}
       </span>
       {missed && callBack && (
-        <Button size="compact-sm" variant="subtle" color="red" onClick={callBack}>
+        <Button size="compact-sm" variant="subtle" color="red" onClick={() => callBack(body.video ?? false)}>
           {t("call.back")}
         </Button>
       )}

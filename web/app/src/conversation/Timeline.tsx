@@ -11,7 +11,7 @@ import { useLanguage } from "../shell/useLanguage";
 import { useNow } from "../shell/useNow";
 import { dayLabel } from "../time/format";
 import { Bubble } from "./Bubble";
-import { rowsOf, type Row } from "./rows";
+import { newBelow, rowsOf, type Row } from "./rows";
 import { SystemRow } from "./SystemRow";
 import { awaited, progressOf, reachOf, type Reach } from "./progress";
 import { useNewLine } from "./useNewLine";
@@ -21,7 +21,7 @@ import look from "./Timeline.module.css";
 interface Props {
   conversation: Conversation;
   title: string;
-  callBack: (() => void) | null;
+  callBack: ((video: boolean) => void) | null;
   /** Changes each time something is sent from here. */
   sentCount: number;
 }
@@ -37,10 +37,12 @@ export function Timeline({ conversation, title, callBack, sentCount }: Props) {
   const history = useSyncExternalStore(histories.subscribe, () => histories.get(id));
   const line = useNewLine(conversation, attention);
 
-  const rows = useMemo(
-    () => rowsOf({ messages: history.messages, more: history.more || history.state === "empty" || history.state === "loading", me, newAfterSeq: line.afterSeq }),
+  const shown = useMemo(
+    () => ({ messages: history.messages, more: history.more || history.state === "empty" || history.state === "loading", me, newAfterSeq: line.afterSeq }),
     [history, me, line.afterSeq],
   );
+  const rows = useMemo(() => rowsOf(shown), [shown]);
+  const newCount = useMemo(() => newBelow(shown, line.count), [shown, line.count]);
   const older = useCallback(() => void histories.older(id), [histories, id]);
   const { box, virtualizer, containerRef, atEnd, toEnd } = useTimelineScroll({ rows, startKey: line.afterSeq === null ? null : "new", more: history.more && history.state === "ready", older });
 
@@ -88,7 +90,7 @@ export function Timeline({ conversation, title, callBack, sentCount }: Props) {
             return (
               row && (
                 <div key={item.key} ref={virtualizer.measureElement} data-index={item.index} data-row-kind={row.kind} className={look.row} tabIndex={row.kind === "message" ? -1 : undefined}>
-                  <RowContent row={row} conversation={conversation} accounts={accounts} reach={reach} newCount={line.count} callBack={callBack} />
+                  <RowContent row={row} conversation={conversation} accounts={accounts} reach={reach} newCount={newCount} callBack={callBack} />
                 </div>
               )
             );
@@ -143,7 +145,7 @@ interface RowProps {
   accounts: Record<AccountId, Account>;
   reach: Reach;
   newCount: number;
-  callBack: (() => void) | null;
+  callBack: ((video: boolean) => void) | null;
 }
 
 function RowContent({ row, conversation, accounts, reach, newCount, callBack }: RowProps) {

@@ -17,6 +17,7 @@ export class Histories {
 
   constructor(private readonly device: Device) {
     device.onMessage((message) => this.news(message));
+    device.onDropped((conversation, message) => this.drop(conversation, message));
   }
 
   readonly subscribe = (changed: () => void): (() => void) => {
@@ -49,9 +50,10 @@ export class Histories {
     await this.load(conversation, { ...known, state: "loading" }, oldest.id, OLDER_PAGE);
   }
 
-  /** A failed message that was discarded or sent anew is no longer there. */
-  drop(conversation: ConversationId, message: MessageId): void {
+  private drop(conversation: ConversationId, message: MessageId): void {
     const known = this.kept.get(conversation);
+    const waiting = this.meanwhile.get(conversation);
+    if (waiting) this.meanwhile.set(conversation, waiting.filter(({ id }) => id !== message));
     if (known) this.put(conversation, { ...known, messages: without(known.messages, message) });
   }
 

@@ -33,6 +33,14 @@ export interface Asked {
   newAfterSeq: number | null;
 }
 
+/** How many messages of others stand below the line of the new ones. `unread` is how many there were when it was drawn: it counts only while not all of them are loaded. */
+export function newBelow({ messages, more, me, newAfterSeq }: Asked, unread: number): number {
+  if (newAfterSeq === null) return 0;
+  const loaded = messages.filter(({ sender, seq }) => sender !== me && seq > newAfterSeq).length;
+  const all = !more || (messages[0]?.seq ?? Number.POSITIVE_INFINITY) <= newAfterSeq;
+  return all && loaded > 0 ? loaded : Math.max(loaded, unread);
+}
+
 export function rowsOf({ messages, more, me, newAfterSeq }: Asked): Row[] {
   // Only a row that keeps its place when older ones come in front of it may be first: the scroll position hangs on it.
   const rows: Row[] = more ? [] : [{ kind: "start", key: "start" }];

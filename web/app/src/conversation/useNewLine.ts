@@ -5,7 +5,7 @@ import type { Conversation } from "../device/contract";
 export interface NewLine {
   /** The line stands above the first message of others after this place; null for none. */
   afterSeq: number | null;
-  /** How many there were when it was drawn. */
+  /** How many were unread when it was drawn. More may stand below it: what came since is as new. */
   count: number;
   clear(): void;
 }

@@ -201,7 +201,7 @@ export interface Call {
 /** Everything that the screens show, but for histories. Replaced as a whole object at each change; unchanged parts keep their identity. */
 export interface View {
   phase: Phase;
-  /** Why it ended, for people. */
+  /** Why it ended: `code: words`, or words alone. */
   ended: string | null;
   /** The code to show as QR and text while `linking`. */
   linkCode: string | null;
@@ -255,6 +255,8 @@ export interface Device {
   subscribe(changed: () => void): () => void;
   /** Called for each message that is received, sent, failed or replaced in a conversation: history on screen updates from it. */
   onMessage(listener: (message: Message) => void): () => void;
+  /** Called, in every tab, for each message that is there no longer: discarded, sent again as another, or cancelled on its way. */
+  onDropped(listener: (conversation: ConversationId, message: MessageId) => void): () => void;
 
   /** Becomes a device by an enrolment link or bare code. */
   enrol(code: string): Promise<void>;

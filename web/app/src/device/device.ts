@@ -28,6 +28,7 @@ class WorkerDevice implements Device {
   private readonly waiting = new Map<number, Waiting>();
   private readonly changed = new Set<() => void>();
   private readonly listeners = new Set<(message: Message) => void>();
+  private readonly droppedListeners = new Set<(conversation: ConversationId, message: MessageId) => void>();
   private readonly conversations = new Map<ConversationId, Conversation>();
   private order: ConversationId[] = [];
   private current: View = EMPTY;
@@ -58,6 +59,11 @@ class WorkerDevice implements Device {
   onMessage(listener: (message: Message) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  onDropped(listener: (conversation: ConversationId, message: MessageId) => void): () => void {
+    this.droppedListeners.add(listener);
+    return () => this.droppedListeners.delete(listener);
   }
 
   async enrol(code: string): Promise<void> {
@@ -267,6 +273,9 @@ class WorkerDevice implements Device {
         break;
       case "message":
         for (const listener of this.listeners) listener(told.message);
+        break;
+      case "dropped":
+        for (const listener of this.droppedListeners) listener(told.conversation, told.message);
         break;
       case "media-epoch":
         if (told.call === this.mediaCall) this.media?.update(told.epoch);

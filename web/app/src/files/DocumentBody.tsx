@@ -90,7 +90,7 @@ export function FileNote({ state, idle }: { state: FileState; idle: string }) {
   if (content.state === "failed") {
     return (
       <span className={look.note} data-failed role="alert">
-        {explain(content.failure, t)}
+        {explain(content.failure, t, "file")}
       </span>
     );
   }

@@ -32,7 +32,7 @@ export function MediaState({ state, idle }: { state: FileState; idle: ReactNode 
         <button type="button" className={look.pill} data-main tabIndex={-1} onClick={state.open}>
           <Icon name="retry" size={17} /> {t("app.retry")}
         </button>
-        <span className={look.chip}>{explain(content.failure, t)}</span>
+        <span className={look.chip}>{explain(content.failure, t, "file")}</span>
       </div>
     );
   }

@@ -137,7 +137,7 @@ function Stage({ file, state, zooming, children }: { file: FileAbout; state: Fil
       )}
       {(content.state === "failed" || (content.state === "absent" && content.stopped)) && (
         <div className={look.middle} role="alert">
-          {content.state === "failed" && <span>{explain(content.failure, t)}</span>}
+          {content.state === "failed" && <span>{explain(content.failure, t, "file")}</span>}
           <button type="button" onClick={state.open}>
             <Icon name="retry" size={18} /> {t("app.retry")}
           </button>

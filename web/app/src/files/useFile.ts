@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useState, useSyncExternalStore, type RefObject } from "react";
 import { useTranslation } from "react-i18next";
 import type { FileAbout, Message, Transfer } from "../device/contract";
-import { useContents, useDevice, useHistories, useView } from "../session/Session";
+import { useContents, useDevice, useView } from "../session/Session";
 import type { Content } from "./contents";
 import { kindOf } from "./kind";
 import { savedName } from "./name";
@@ -41,15 +41,10 @@ export function useSave(message: Message, file: FileAbout): () => void {
 
 export function useCancel(message: Message): () => void {
   const device = useDevice();
-  const histories = useHistories();
-  const own = message.state !== "sent";
   return useCallback(() => {
-    device.cancelFile(message.conversation, message.id).then(
-      () => own && histories.drop(message.conversation, message.id),
-      // It had arrived already, which the bubble shows.
-      (error: unknown) => console.debug("cancelling:", error),
-    );
-  }, [device, histories, message.conversation, message.id, own]);
+    // It had arrived already, which the bubble shows.
+    device.cancelFile(message.conversation, message.id).catch((error: unknown) => console.debug("cancelling:", error));
+  }, [device, message.conversation, message.id]);
 }
 
 /** Fetches a picture by itself once it is seen, if it is small or already on this device. */

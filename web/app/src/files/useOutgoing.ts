@@ -31,7 +31,7 @@ export function useOutgoing(conversation: ConversationId, codec: Codec = browser
   const [left, setLeft] = useState(0);
   const nextKey = useRef(1);
   const draft = useRef("");
-  const command = useCommand();
+  const command = useCommand("file");
   usePreparing(all, setAll, codec);
 
   const add = (files: readonly File[], asOriginal: boolean) => {

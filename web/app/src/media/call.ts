@@ -6,7 +6,7 @@ import type { FrameCounts, FrameOptions, MediaKeys, ToFrames } from "./frames";
 import { type LiveMedia, SILENT } from "./live";
 import { OwnPicture, PICTURE_BITS_MAX } from "./picture";
 import { PicturePresence } from "./presence";
-import { QualityMeter, sampleOf } from "./quality";
+import { QualityMeter, sampleOf, videoPacketsOf } from "./quality";
 import { offerOf, only } from "./sdp";
 
 const MEASURE_EVERY_MS = 2_000;
@@ -32,6 +32,7 @@ export class CallMedia {
   private readonly meter = new QualityMeter();
   private readonly picture: OwnPicture;
   private readonly voice: RTCRtpSender;
+  private readonly seen: RTCRtpReceiver;
   private live: LiveMedia = SILENT;
   private heard = false;
   private started = false;
@@ -55,13 +56,14 @@ export class CallMedia {
     this.pass(voice, "audio");
     this.pass(picture, "video");
     this.voice = voice.sender;
+    this.seen = picture.receiver;
     this.watchMicrophone();
     this.picture = new OwnPicture(picture.sender, (own) => {
       this.put({ camera: own ? "on" : "off", own: own?.stream ?? null, ownMirrored: own?.mirrored ?? true });
     });
     this.audio.srcObject = new MediaStream([voice.receiver.track]);
     this.live = { ...SILENT, peer: new MediaStream([picture.receiver.track]) };
-    this.frames.onmessage = ({ data }: MessageEvent<FrameCounts>) => this.counted(data);
+    this.frames.onmessage = ({ data }: MessageEvent<FrameCounts>) => void this.counted(data);
     connection.onconnectionstatechange = () => this.lineChanged();
     this.measuring = setInterval(() => void this.measure(), MEASURE_EVERY_MS);
   }
@@ -165,12 +167,14 @@ export class CallMedia {
     line.receiver.transform = transform("in");
   }
 
-  private counted({ opened }: FrameCounts): void {
+  private async counted({ opened }: FrameCounts): Promise<void> {
     if (!this.heard && opened.audio + opened.video > 0) {
       this.heard = true;
       this.events.talking();
     }
-    this.put({ peerCamera: this.presence.heard(opened, Date.now()) });
+    const videoPackets = videoPacketsOf(await this.seen.getStats());
+    const picture = this.presence.heard({ ...opened, videoPackets }, Date.now());
+    this.put({ peerCamera: picture !== "off", peerStalled: picture === "stalled" });
   }
 
   private async measure(): Promise<void> {

@@ -22,8 +22,10 @@ export interface LiveMedia {
   /** Looks at the person, so that the own picture is shown as in a mirror. */
   ownMirrored: boolean;
   peer: MediaStream | null;
-  /** The other's pictures arrive and open. */
+  /** The other's camera is on: its pictures arrive and open, or did and are held up. */
   peerCamera: boolean;
+  /** Parts of the other's pictures arrive, but no whole one for a while: the last stands still. */
+  peerStalled: boolean;
   /** `lost`: nothing passes now; it is tried to connect again. */
   line: "connecting" | "up" | "lost";
   /** Null until there is something to say. */
@@ -31,5 +33,5 @@ export interface LiveMedia {
 }
 
 export const SILENT: LiveMedia = {
-  muted: false, camera: "off", cameraFailure: null, own: null, ownMirrored: true, peer: null, peerCamera: false, line: "connecting", quality: null,
+  muted: false, camera: "off", cameraFailure: null, own: null, ownMirrored: true, peer: null, peerCamera: false, peerStalled: false, line: "connecting", quality: null,
 };

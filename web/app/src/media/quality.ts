@@ -45,6 +45,15 @@ export function gradeOf(measured: Omit<Quality, "grade">): Grade {
   return beyond(WEAK) ? "weak" : "good";
 }
 
+/** Packets of the picture that have come, from its receiver's statistics. */
+export function videoPacketsOf(report: RTCStatsReport): number {
+  let packets = 0;
+  report.forEach((part: Record<string, unknown>) => {
+    if (part.type === "inbound-rtp" && part.kind === "video" && typeof part.packetsReceived === "number") packets += part.packetsReceived;
+  });
+  return packets;
+}
+
 /** Of the voice alone: pictures give way to it, and it is what a call cannot do without. */
 export function sampleOf(report: RTCStatsReport): Sample {
   const sample: Sample = { received: 0, lost: 0, uplinkLoss: 0, jitterMs: 0, rttMs: 0 };

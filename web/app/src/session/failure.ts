@@ -11,17 +11,27 @@ function known(code: string): Known | null {
   return plain !== "other" && plain in de.error ? (plain as Known) : null;
 }
 
-/** For a reason that comes as text: a code is put in words, and words stay as they are. */
-export function explainReason(reason: string, t: TFunction): string {
-  const key = known(reason);
-  return key ? t(`error.${key}`, { message: "" }) : reason;
+/** What a failure is about, where that changes the advice. */
+export type About = "message" | "file";
+
+function keyOf(code: string, about: About): Known | null {
+  const key = known(code);
+  // A file cannot be split as a text can.
+  return key === "toolarge" && about === "file" ? "toolargefile" : key;
 }
 
-export function explain(failure: unknown, t: TFunction): string {
+/** For a reason that comes as text, `code: words` or one of the two: a code that is known is put in the reader's words, and words stay as they are. */
+export function explainReason(reason: string, t: TFunction, about: About = "message"): string {
+  const [, code, words] = /^(\w+): (.+)$/s.exec(reason) ?? [];
+  const key = keyOf(code ?? reason, about);
+  return key ? t(`error.${key}`, { message: "" }) : (words ?? reason);
+}
+
+export function explain(failure: unknown, t: TFunction, about: About = "message"): string {
   // By its shape: an error that came through a message channel has lost its class.
   const code = failure instanceof Error && "code" in failure ? String((failure as DeviceError).code) : "";
   if (failure instanceof Error && failure.name === "NotAllowedError") return t("error.microphone");
-  const key = known(code);
+  const key = keyOf(code, about);
   if (key) return t(`error.${key}`, { message: "" });
   return t("error.other", { message: failure instanceof Error ? failure.message : String(failure) });
 }

@@ -1,7 +1,7 @@
 // One command at a time with what a screen needs to show of it: that it runs, and why it failed.
 import { useCallback, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { explain } from "./failure";
+import { type About, explain } from "./failure";
 
 export interface Command {
   busy: boolean;
@@ -11,7 +11,7 @@ export interface Command {
   clear(): void;
 }
 
-export function useCommand(): Command {
+export function useCommand(about: About = "message"): Command {
   const { t } = useTranslation();
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<unknown>(null);
@@ -33,5 +33,5 @@ export function useCommand(): Command {
     }
   }, []);
   const clear = useCallback(() => setFailure(null), []);
-  return { busy, failure: failure === null ? null : explain(failure, t), run, clear };
+  return { busy, failure: failure === null ? null : explain(failure, t, about), run, clear };
 }

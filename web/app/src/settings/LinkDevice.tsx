@@ -3,6 +3,7 @@ import { Button, Modal, Textarea } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Icon } from "../look/Icon";
+import { ScanSheet } from "../scan/ScanSheet";
 import { useDevice } from "../session/Session";
 import { useCommand } from "../session/useCommand";
 import { cleanCode } from "../signin/enrolment";
@@ -16,10 +17,23 @@ export function LinkDevice() {
   const [opened, setOpened] = useState(false);
   const [done, setDone] = useState(false);
   const [code, setCode] = useState("");
+  const [scanning, setScanning] = useState(false);
+  const [scanned, setScanned] = useState(false);
   const close = () => {
     setOpened(false);
     setCode("");
+    setScanned(false);
     command.clear();
+  };
+  const type = (text: string) => {
+    setCode(text);
+    setScanned(false);
+    command.clear();
+  };
+  const found = (text: string) => {
+    type(text);
+    setScanned(true);
+    setScanning(false);
   };
   const link = async () => {
     if (!(await command.run(() => device.approveLink(cleanCode(code))))) return;
@@ -34,7 +48,7 @@ export function LinkDevice() {
       <p role="status" className={look.text}>
         {done && t("settings.linkDone")}
       </p>
-      <Modal opened={opened} onClose={close} title={t("settings.linkTitle")} closeButtonProps={{ "aria-label": t("app.close") }}>
+      <Modal opened={opened && !scanning} onClose={close} title={t("settings.linkTitle")} closeButtonProps={{ "aria-label": t("app.close") }}>
         <form
           className={look.form}
           onSubmit={(event) => {
@@ -43,17 +57,41 @@ export function LinkDevice() {
           }}
         >
           <p className={look.text}>{t("settings.linkHint")}</p>
-          <Textarea label={t("settings.linkCode")} value={code} onChange={(event) => (setCode(event.currentTarget.value), command.clear())} rows={3} spellCheck={false} autoComplete="off" data-autofocus />
+          {scanned ? (
+            <Scanned again={() => type("")} />
+          ) : (
+            <>
+              <Button size="md" variant="light" leftSection={<Icon name="scan" />} onClick={() => setScanning(true)} data-autofocus>
+                {t("settings.linkScan")}
+              </Button>
+              <Textarea label={t("settings.linkCode")} value={code} onChange={(event) => type(event.currentTarget.value)} rows={3} spellCheck={false} autoComplete="off" />
+            </>
+          )}
           <p className={look.warn}>
             <Icon name="alert" size={18} />
             <span>{t("settings.linkWarn")}</span>
           </p>
           <Failure text={command.failure} />
-          <Button type="submit" loading={command.busy} disabled={cleanCode(code) === ""}>
+          <Button type="submit" size="md" loading={command.busy} disabled={cleanCode(code) === ""} data-autofocus={scanned || undefined}>
             {t("settings.linkDo")}
           </Button>
         </form>
       </Modal>
+      {scanning && <ScanSheet wanted="device" title={t("settings.linkTitle")} hint={t("settings.linkScanHint")} onFound={found} close={() => setScanning(false)} />}
+    </div>
+  );
+}
+
+/** A scanned code is nothing to read: 150 characters. */
+function Scanned({ again }: { again: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <div className={look.scanned}>
+      <Icon name="check" size={18} />
+      <span role="status">{t("settings.linkScanned")}</span>
+      <Button variant="subtle" size="compact-sm" onClick={again}>
+        {t("signin.otherCode")}
+      </Button>
     </div>
   );
 }

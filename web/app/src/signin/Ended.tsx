@@ -1,6 +1,7 @@
 // The node has shut this device out for good. What is left is to say why and to begin anew.
 import { Button } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { explainReason } from "../session/failure";
 import { useDevice, useDrafts, useHistories, useView } from "../session/Session";
 import { useCommand } from "../session/useCommand";
 import { Failure } from "./Failure";
@@ -27,7 +28,7 @@ export function Ended() {
         <p>{t("ended.body")}</p>
         {why && (
           <p className={look.reason}>
-            <strong>{t("ended.reason")}:</strong> {why}
+            <strong>{t("ended.reason")}:</strong> {explainReason(why, t)}
           </p>
         )}
         <Failure text={command.failure} />

@@ -26,7 +26,7 @@ export function Linking() {
   const left = Math.max(0, shownAt + VALID_MS - now);
 
   return (
-    <Stage lead={null}>
+    <Stage lead={null} compact>
       <section className={look.card} aria-labelledby="linking">
         <h2 id="linking">{t("linking.title")}</h2>
         <ol className={look.steps}>
@@ -41,7 +41,7 @@ export function Linking() {
         ) : (
           <>
             <div className={look.qr}>
-              <Qr text={code} label={t("linking.qr")} size={224} />
+              <Qr text={code} label={t("linking.qr")} size={208} />
             </div>
             <div className={look.code}>
               <div role="textbox" aria-readonly="true" aria-multiline="true" aria-label={t("linking.text")} tabIndex={0}>

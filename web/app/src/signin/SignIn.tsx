@@ -3,6 +3,7 @@ import { Button, Textarea } from "@mantine/core";
 import { useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { Icon } from "../look/Icon";
+import { ScanSheet } from "../scan/ScanSheet";
 import { useDevice } from "../session/Session";
 import { useCommand } from "../session/useCommand";
 import { cleanCode } from "./enrolment";
@@ -16,6 +17,7 @@ export function SignIn({ found }: { found: string | null }) {
   const command = useCommand();
   const [link, setLink] = useState(found);
   const [typed, setTyped] = useState("");
+  const [scanning, setScanning] = useState(false);
 
   const enrol = (code: string) => void command.run(() => device.enrol(code));
   const submit = (event: FormEvent) => {
@@ -57,6 +59,9 @@ export function SignIn({ found }: { found: string | null }) {
             <Button type="submit" size="md" fullWidth loading={command.busy} disabled={cleanCode(typed) === ""}>
               {t("signin.continue")}
             </Button>
+            <Button variant="light" size="md" fullWidth leftSection={<Icon name="scan" />} disabled={command.busy} onClick={() => (setScanning(true), command.clear())}>
+              {t("signin.scan")}
+            </Button>
           </form>
           <p className={look.or}>{t("signin.or")}</p>
           <section className={look.card}>
@@ -68,6 +73,8 @@ export function SignIn({ found }: { found: string | null }) {
         </>
       )}
       <p className={look.small}>{t("signin.shared")}</p>
+      {/* A code is good once: what was scanned waits for the button, as an opened link does. */}
+      {scanning && <ScanSheet wanted="enrolment" title={t("signin.scan")} hint={t("signin.scanHint")} onFound={(text) => (setLink(cleanCode(text)), setScanning(false))} close={() => setScanning(false)} />}
     </Stage>
   );
 }

@@ -4,13 +4,14 @@ import { useTranslation } from "react-i18next";
 import { Icon, Mark } from "../look/Icon";
 import look from "./signin.module.css";
 
-export function Stage({ lead, children }: { lead: string | null; children: ReactNode }) {
+/** `compact`: the rest needs the height. */
+export function Stage({ lead, compact, children }: { lead: string | null; compact?: boolean; children: ReactNode }) {
   const { t } = useTranslation();
   return (
     <main className={look.stage}>
       <div className={look.column}>
-        <header className={look.brand}>
-          <Mark size={56} />
+        <header className={look.brand} data-compact={compact || undefined}>
+          <Mark size={compact ? 34 : 56} />
           <h1>{t("app.name")}</h1>
           {lead && <p>{lead}</p>}
         </header>

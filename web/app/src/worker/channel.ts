@@ -90,18 +90,23 @@ export interface Patch {
   whole?: boolean;
 }
 
-/** To a tab. */
-export type ToTab =
+/** What the engine's worker tells all tabs. */
+export type Told =
   | { kind: "patch"; patch: Patch }
   | { kind: "message"; message: Message }
-  | { kind: "media-epoch"; call: CallId; epoch: Uint8Array }
+  | { kind: "dropped"; conversation: ConversationId; message: MessageId }
+  | { kind: "media-epoch"; call: CallId; epoch: Uint8Array };
+
+/** To a tab. */
+export type ToTab =
+  | Told
   | { kind: "answer"; id: number; value?: unknown; failed?: { code: string; message: string } };
 
 /** Between workers, on the BroadcastChannel. */
 export type Between =
   | AskMessage
   | { kind: "answer"; tab: string; id: number; value?: unknown; failed?: { code: string; message: string } }
-  | { kind: "tell"; told: Extract<ToTab, { kind: "patch" | "message" | "media-epoch" }> }
+  | { kind: "tell"; told: Told }
   /** A worker came and wants the whole view. */
   | { kind: "hello"; tab: string }
   /** A worker has taken the engine. */

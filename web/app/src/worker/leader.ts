@@ -1,30 +1,20 @@
 // The worker that has the engine: inputs in, outputs performed strictly in their order. It decides nothing about messages; `client::session` is its
 // native twin. Nothing of a connection is trusted: the engine reads every byte.
-import { Device, Link } from "../engine/pkg/engine";
+import { Device } from "../engine/pkg/engine";
 import type { ConversationId, Message } from "../device/contract";
 import type { EngineAsk, Failed, Output, Reply, Saved, ShownConversation, ShownEvent, StoredFile, StoredIdentity } from "../engine/outputs";
-import type { AskMessage, AskName, Asks, Patch, ToTab } from "./channel";
+import { Becoming } from "./becoming";
+import type { AskMessage, AskName, Asks, Patch, Told } from "./channel";
 import { tabLock } from "./channel";
 import { Database } from "./database";
 import { Files } from "./files";
+import { Line } from "./line";
 import { Model } from "./model";
-import { type Road, connect, networkChanged } from "./road";
 import { Shelf } from "./shelf";
 import { Typing } from "./typing";
 
-/** First and longest wait between two attempts to connect. */
-const BACK_OFF_MS = [250, 15_000] as const;
-
-/** Longest wait for the node to take a new device. */
-const ENROL_WAIT_MS = 20_000;
-
-/** A new device that shows its code is waited for this long, as by the node. */
-const LINK_WAIT_MS = 300_000;
-
 /** News that may come of a call before the answer that names it: it rings, is accepted, is over. */
 const EARLY_MAX = 8;
-
-type Told = Extract<ToTab, { kind: "patch" | "message" | "media-epoch" }>;
 
 interface Waiting {
   resolve(reply: Reply): void;
@@ -34,13 +24,7 @@ interface Waiting {
 export class Leader {
   private readonly model = new Model();
   private device: Device | null = null;
-  private link: Link | null = null;
-  private road: Road | null = null;
-  private connecting = false;
-  private backOffMs: number = BACK_OFF_MS[0];
-  private retry: ReturnType<typeof setTimeout> | undefined;
   private wake: ReturnType<typeof setTimeout> | undefined;
-  private linkTimeout: ReturnType<typeof setTimeout> | undefined;
   private performing = false;
   /** An input came since the engine was last drained. */
   private more = false;
@@ -50,13 +34,31 @@ export class Leader {
   private readonly touched = new Set<ConversationId>();
   private accountsTouched = false;
   private callsTouched = false;
-  private over = false;
-  private enrolling: { resolve(): void; reject(failed: Failed): void } | null = null;
   /** News of a call that is being started, whose id is not known here yet. */
   private early: Extract<ShownEvent, { kind: "call-state" }>[] | null = null;
   /** The tab that has the call's media. */
   private callTab: string | null = null;
 
+  private readonly line = new Line({
+    wanted: () => this.device !== null || this.becoming.linking,
+    stands: (part) => {
+      this.model.connection(part);
+      this.show();
+    },
+    opened: () => {
+      if (!this.becoming.opened()) this.device?.opened();
+      this.perform();
+    },
+    bytes: (bytes) => {
+      if (!this.becoming.received(bytes)) this.device?.received(Date.now(), bytes);
+      this.perform();
+    },
+    closed: () => {
+      this.device?.closed(Date.now());
+      this.perform();
+    },
+  });
+  private readonly becoming: Becoming;
   private readonly files: Files;
   private readonly typing = new Typing((conversation, account, typing) => {
     this.model.typing(conversation, account, typing);
@@ -69,9 +71,22 @@ export class Leader {
     shelf: Shelf,
     private readonly tell: (told: Told) => void,
   ) {
+    this.becoming = new Becoming(database, this.model, this.line, {
+      isDevice: () => this.device !== null,
+      open: (identity) => this.open(identity),
+      close: () => {
+        this.device = null;
+      },
+      revoke: (device) => this.engine({ kind: "revokeDevice", device }),
+      wiping: () => {
+        clearTimeout(this.wake);
+        this.files.cancelAll();
+      },
+      show: () => this.show(),
+    });
     this.files = new Files(shelf, {
       engine: (ask) => this.engine(ask),
-      bulk: () => this.road?.bulk() ?? Promise.reject(new Error("not connected")),
+      bulk: () => this.line.bulk(),
       online: () => (this.isOnline() ? Promise.resolve() : new Promise((resolve) => this.whenOnline.add(resolve))),
       isOnline: () => this.isOnline(),
       progress: (message, transfer) => {
@@ -93,7 +108,7 @@ export class Leader {
     const persisted = await navigator.storage?.persisted?.();
     this.model.set({ storagePersistent: persisted ?? null });
     self.addEventListener("online", () => this.networkChanged());
-    self.addEventListener("offline", () => this.road?.close());
+    self.addEventListener("offline", () => this.line.close());
     this.show();
   }
 
@@ -102,9 +117,7 @@ export class Leader {
   }
 
   networkChanged(): void {
-    networkChanged();
-    this.backOffMs = BACK_OFF_MS[0];
-    this.connect();
+    this.line.networkChanged();
   }
 
   /** Answers a tab. */
@@ -123,10 +136,10 @@ export class Leader {
 
   /** Everything that is not the engine's alone. */
   private readonly own: { [N in AskName]?: (args: Asks[N], tab: string) => unknown } = {
-    enrol: ({ code }) => this.enrol(code),
-    beginLink: () => this.beginLink(),
-    cancelLink: () => this.endLink("signed-out"),
-    signOut: () => this.signOut(),
+    enrol: ({ code }) => this.becoming.enrol(code),
+    beginLink: () => this.becoming.beginLink(),
+    cancelLink: () => this.becoming.cancelLink(),
+    signOut: () => this.becoming.signOut(),
     history: ({ conversation, before, limit }) => this.database.history(conversation, before, limit),
     message: ({ conversation, message }) => this.database.one(conversation, message),
     calls: ({ before, limit }) => this.database.calls(before, limit),
@@ -196,9 +209,12 @@ export class Leader {
 
   private async discard(conversation: ConversationId, message: string): Promise<void> {
     const file = await this.database.file(conversation, message);
-    if ((await this.database.discard(conversation, message)) && file !== null) {
-      this.files.settled(message, file);
-      await this.files.remove(file);
+    if (await this.database.discard(conversation, message)) {
+      this.tell({ kind: "dropped", conversation, message });
+      if (file !== null) {
+        this.files.settled(message, file);
+        await this.files.remove(file);
+      }
     }
     await this.refresh(conversation);
   }
@@ -218,8 +234,6 @@ export class Leader {
     });
   }
 
-  // ---- becoming a device ----
-
   private async open(identity: StoredIdentity): Promise<void> {
     const saved: Saved = await this.database.load();
     this.counters = { ...saved.counters };
@@ -233,114 +247,7 @@ export class Leader {
     this.callsTouched = true;
     for (const { id } of saved.conversations) this.touched.add(id);
     await this.refreshTouched();
-    this.connect();
-  }
-
-  private async enrol(code: string): Promise<void> {
-    if (this.device !== null) throw { code: "code", message: "this browser is signed in already" } satisfies Failed;
-    this.endLink("signed-out");
-    const invited = Device.invited(code, Date.now()) as StoredIdentity;
-    // An earlier attempt whose answer was lost left a device here: the node takes the same one again.
-    const left = await this.database.identity();
-    const identity = left && left.account === invited.account && left.root === invited.root ? left : invited;
-    // Stored before it is presented, for the same reason.
-    await this.database.putIdentity(identity, null);
-    const enrolled = new Promise<void>((resolve, reject) => {
-      this.enrolling = { resolve, reject };
-    });
-    const timeout = setTimeout(() => {
-      this.enrolling?.reject({ code: "offline", message: "the node does not answer: check the network and try again" });
-      this.enrolling = null;
-      this.road?.close();
-      this.device = null;
-    }, ENROL_WAIT_MS);
-    await this.open(identity);
-    return enrolled.finally(() => clearTimeout(timeout));
-  }
-
-  private beginLink(): void {
-    if (this.device !== null) throw { code: "code", message: "this browser is signed in already" } satisfies Failed;
-    this.link = new Link(location.origin);
-    this.model.set({ phase: "linking", linkCode: this.link.code(), ended: null });
-    this.linkTimeout = setTimeout(() => {
-      this.endLink("signed-out");
-      this.show();
-    }, LINK_WAIT_MS);
-    this.connect();
-  }
-
-  private endLink(phase: "signed-out" | "open"): void {
-    clearTimeout(this.linkTimeout);
-    if (this.link === null) return;
-    this.link = null;
-    this.road?.close();
-    this.model.set({ phase, linkCode: null });
-  }
-
-  private async signOut(): Promise<void> {
-    const device = this.device;
-    const own = this.model.whole().view?.device;
-    if (device !== null && this.road !== null && own) {
-      // Told the node if it is there; the wiping does not depend on it.
-      const revoked = this.engine({ kind: "revokeDevice", device: own }).catch(() => undefined);
-      await Promise.race([revoked, new Promise((resolve) => setTimeout(resolve, 3_000))]);
-    }
-    this.over = true;
-    this.road?.close();
-    clearTimeout(this.retry);
-    clearTimeout(this.wake);
-    this.files.cancelAll();
-    await Database.wipe(this.database);
-    await Shelf.wipe();
-    this.device = null;
-    this.model.set({ phase: "signed-out", me: null, device: null });
-  }
-
-  // ---- the connection ----
-
-  private connect(): void {
-    if (this.over || this.connecting || this.road !== null || (this.device === null && this.link === null)) return;
-    clearTimeout(this.retry);
-    this.connecting = true;
-    this.model.connection({ state: "connecting", level: false });
-    this.show();
-    connect({
-      bytes: (bytes) => {
-        if (this.link !== null) this.link.received(bytes);
-        else this.device?.received(Date.now(), bytes);
-        this.perform();
-      },
-      closed: () => {
-        this.road = null;
-        this.device?.closed(Date.now());
-        this.model.connection({ state: "offline", transport: null, level: false });
-        this.perform();
-        this.later();
-      },
-    }).then(
-      (road) => {
-        this.connecting = false;
-        this.road = road;
-        this.model.connection({ transport: road.kind, fallbackReason: road.fallbackReason });
-        if (this.link !== null) this.link.opened();
-        else this.device?.opened();
-        this.perform();
-      },
-      () => {
-        this.connecting = false;
-        this.model.connection({ state: "offline", transport: null });
-        this.show();
-        this.later();
-      },
-    );
-  }
-
-  private later(): void {
-    if (this.over) return;
-    clearTimeout(this.retry);
-    // Between half of it and all, so that a restarted node is not met by everybody at once.
-    this.retry = setTimeout(() => this.connect(), this.backOffMs * (0.5 + Math.random() / 2));
-    this.backOffMs = Math.min(this.backOffMs * 2, BACK_OFF_MS[1]);
+    this.line.connect();
   }
 
   // ---- outputs ----
@@ -360,9 +267,8 @@ export class Leader {
         }
       } catch (error) {
         // Going on would send what a crash could not repeat.
-        this.over = true;
-        this.road?.close();
-        this.model.set({ phase: "ended", ended: `The state of this browser cannot be stored: ${String(error)}` });
+        this.line.stop();
+        this.model.set({ phase: "ended", ended: `storage: the state of this browser cannot be stored: ${String(error)}` });
       } finally {
         this.performing = false;
         this.show();
@@ -371,7 +277,7 @@ export class Leader {
   }
 
   private poll(): Output | undefined {
-    return (this.link?.poll() ?? this.device?.poll()) as Output | undefined;
+    return (this.becoming.poll() ?? this.device?.poll()) as Output | undefined;
   }
 
   private async output(output: Output): Promise<void> {
@@ -388,7 +294,7 @@ export class Leader {
         break;
       }
       case "send":
-        this.road?.send(output.bytes);
+        this.line.send(output.bytes);
         break;
       case "upload":
         // Beside everything else.
@@ -415,50 +321,20 @@ export class Leader {
         }, Math.max(0, output.ms - Date.now()));
         break;
       case "signedIn":
-        this.backOffMs = BACK_OFF_MS[0];
+        this.line.settled();
         this.model.connection({ state: "online" });
         for (const resolve of this.whenOnline) resolve();
         this.whenOnline.clear();
         break;
-      case "enrolled": {
-        const identity = await this.database.identity();
-        if (identity) await this.database.putIdentity({ ...identity, enrolled: true }, null);
-        this.model.set({ phase: "open" });
-        this.enrolling?.resolve();
-        this.enrolling = null;
-        this.backOffMs = 1;
-        this.road?.close();
+      case "enrolled":
+        await this.becoming.enrolled();
         break;
-      }
       case "linked":
-        await this.database.putIdentity(output.identity, output.saved);
-        this.backOffMs = 1;
-        this.endLink("open");
-        await this.open(output.identity);
+        await this.becoming.linked(output.identity, output.saved);
         break;
       case "close":
-        await this.closeFor(output.failed, output.last);
+        await this.becoming.refused(output.failed, output.last);
         break;
-    }
-  }
-
-  private async closeFor(failed: Failed, last: boolean): Promise<void> {
-    this.road?.close();
-    if (this.enrolling !== null) {
-      // Refused: the browser is as before.
-      this.enrolling.reject(failed);
-      this.enrolling = null;
-      this.device = null;
-      clearTimeout(this.retry);
-      await this.database.forgetIdentity();
-      this.model.set({ phase: "signed-out", me: null, device: null, ended: null });
-    } else if (this.link !== null) {
-      this.endLink("signed-out");
-      this.model.set({ ended: failed.message });
-    } else if (last) {
-      this.over = true;
-      clearTimeout(this.retry);
-      this.model.set({ phase: "ended", ended: failed.message });
     }
   }
 
@@ -517,7 +393,7 @@ export class Leader {
         break;
       }
       case "goodbye":
-        await this.closeFor({ code: event.code, message: event.message }, event.last);
+        await this.becoming.refused({ code: event.code, message: event.message }, event.last);
         break;
       default:
     }

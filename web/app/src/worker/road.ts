@@ -6,6 +6,13 @@ const WEBTRANSPORT_WAIT_MS = 3_000;
 /** Longest wait for WebSocket. */
 const WEBSOCKET_WAIT_MS = 10_000;
 
+/**
+ * Without a message for so many looks, five seconds apart, a WebSocket is dead: the node says something at least every 5 s, an empty message when there is nothing else.
+ * Counted and not timed: a computer that wakes from sleep has looked once, however long it slept.
+ */
+const SILENT_LOOKS_MAX = 3;
+const LOOK_MS = 5_000;
+
 /** Bytes of one WebSocket message: any part of the stream will do, and small ones let others pass. */
 const WEBSOCKET_BYTES_MAX = 64 * 1024;
 
@@ -122,9 +129,12 @@ async function webTransport(place: NonNullable<Places["webtransport"]>, events: 
 async function webSocket(places: Places, fallbackReason: string | null, events: RoadEvents): Promise<Road> {
   const socket = newSocket(places.websocket);
   let over = false;
+  let silentLooks = 0;
+  let looking: ReturnType<typeof setInterval> | undefined;
   const end = (reason: string) => {
     if (over) return;
     over = true;
+    clearInterval(looking);
     socket.close();
     events.closed(reason);
   };
@@ -133,7 +143,15 @@ async function webSocket(places: Places, fallbackReason: string | null, events: 
     socket.close();
     throw error;
   });
-  socket.onmessage = (event: MessageEvent<ArrayBuffer>) => events.bytes(new Uint8Array(event.data));
+  socket.onmessage = (event: MessageEvent<ArrayBuffer>) => {
+    silentLooks = 0;
+    if (event.data.byteLength > 0) events.bytes(new Uint8Array(event.data));
+  };
+  // A browser answers a WebSocket's own pings without telling the page, and a connection that nothing comes through stays open for minutes.
+  looking = setInterval(() => {
+    silentLooks += 1;
+    if (silentLooks > SILENT_LOOKS_MAX) end("the connection fell silent");
+  }, LOOK_MS);
   socket.onclose = () => end("the node closed the connection");
   socket.onerror = () => end("the connection broke");
   return {

@@ -72,3 +72,17 @@ test("chat works over WebSocket, and the connection details say why", async () =
   expect(await transport(anna)).toMatch(/WebSocket[\s\S]*UDP may be blocked/);
   expect(await transport(boris)).toContain("WebTransport");
 });
+
+test("a page over WebSocket notices by itself that nothing comes any more, and goes on where it was", async () => {
+  // The page of the test before: quiet for longer than the bound, and connected all the time.
+  const anna = new Person(hospital.pageOf("anna"));
+  await anna.page.keyboard.press("Escape");
+  const banner = anna.page.getByText(/^Not connected/).first();
+  expect(await banner.waitFor({ timeout: 22_000 }).then(() => "lost", () => "kept")).toBe("kept");
+  // The node is there and says nothing, as behind a line that was cut: no end of the connection comes.
+  const stopped = hospital.still(27_000);
+  await banner.waitFor({ timeout: 22_000 });
+  await anna.write("geschrieben, als nichts ging");
+  await stopped;
+  await expect.poll(() => anna.ticks("geschrieben, als nichts ging"), { timeout: 30_000 }).toMatch(/Sent|Delivered|Read/);
+}, 120_000);

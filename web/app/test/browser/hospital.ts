@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type BrowserContext, type Page, chromium } from "playwright-core";
 
 const ROOT = new URL("../../../../", import.meta.url).pathname;
-const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug");
+export const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug");
 const CHROMIUM = process.env.WARDLINE_CHROMIUM ?? "/usr/bin/chromium";
 const START_MS_MAX = 30_000;
 
@@ -30,6 +30,7 @@ export class Hospital {
   /** Where the page is. */
   readonly page: string;
   private readonly contexts: BrowserContext[] = [];
+  private readonly names = new Map<string, BrowserContext>();
   private readonly children: ChildProcess[] = [];
 
   private constructor(
@@ -87,13 +88,13 @@ export class Hospital {
     this.children.push(spawn(process.execPath, [script, ...args], { stdio: "ignore" }));
   }
 
-  /** A browser profile of its own: a process of its own, with its own state. `tone`: the WAV file that its microphone hears. Its camera is Chromium's own: a moving picture. */
-  async browser(name: string, options: { tone?: string; locale?: string; without?: "udp"; phone?: boolean; theme?: "light" | "dark" } = {}): Promise<BrowserContext> {
+  /** A browser profile of its own: a process of its own, with its own state. `tone`: the WAV file that its microphone hears. Its camera is Chromium's own, a moving picture, or shows `camera`: a file of JPEG pictures, read when the camera is opened. */
+  async browser(name: string, options: { tone?: string; camera?: string; locale?: string; without?: "udp"; phone?: boolean; theme?: "light" | "dark" } = {}): Promise<BrowserContext> {
     if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is missing: run make setup`);
     const context = await chromium.launchPersistentContext(join(this.folder, `profile-${name}`), {
       executablePath: CHROMIUM,
       headless: true,
-      args: [...CHROMIUM_ARGUMENTS, ...(options.tone ? [`--use-file-for-fake-audio-capture=${options.tone}`] : []), ...(options.without ? WITHOUT_UDP : [])],
+      args: [...CHROMIUM_ARGUMENTS, ...(options.tone ? [`--use-file-for-fake-audio-capture=${options.tone}`] : []), ...(options.camera ? [`--use-file-for-fake-video-capture=${options.camera}`] : []), ...(options.without ? WITHOUT_UDP : [])],
       viewport: options.phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
       hasTouch: options.phone ?? false,
       isMobile: options.phone ?? false,
@@ -103,7 +104,15 @@ export class Hospital {
     });
     context.setDefaultTimeout(20_000);
     this.contexts.push(context);
+    this.names.set(name, context);
     return context;
+  }
+
+  /** The page of a browser that an earlier test opened. */
+  pageOf(name: string): Page {
+    const page = this.names.get(name)?.pages()[0];
+    if (!page) throw new Error(`no browser was opened for ${name}`);
+    return page;
   }
 
   /** The node is there and does nothing for so long, as one behind a broken line. */

@@ -54,7 +54,7 @@ export async function furnishTransfers(device: MemoryDevice): Promise<void> {
   const up = { state: "sending" } as const;
   const big = await put(device, { ago: 5, file: await corridor(), about: { bytes: 8_700_000 }, here: false });
   const movie = await put(device, { ago: 4, file: await film(), about: { bytes: 61_000_000, durationMs: 184_000 }, here: false });
-  await put(device, { from: "anna", ago: 3, file: about("Befundpaket.zip", "application/zip", 99_000_000), part: { state: "failed", error: "The node cannot write." } });
+  await put(device, { from: "anna", ago: 3, file: about("Befundpaket.zip", "application/zip", 99_000_000), part: { state: "failed", error: "nodestorage: The node cannot write." } });
   const plan = await put(device, { from: "anna", ago: 2, file: about("Stationsplan.pdf", "application/pdf", 4_800_000), part: up });
   const photo = await put(device, { from: "anna", ago: 1, file: await xray(), part: up });
   device.update({ transfers: {} });

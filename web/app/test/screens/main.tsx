@@ -85,6 +85,7 @@ const SCENES: Record<string, Scene> = {
   "peer-lost": { options: { call: call({ state: "peer-lost", talkingSinceMs: now - 187_000 }) }, place: conversation("carla") },
   "video": { options: { ...video(), live: { camera: "on", own: picture(20), peer: picture(200), peerCamera: true, line: "up", quality: { grade: "good", rttMs: 24, lossPercent: 0, jitterMs: 4 } } } },
   "video-off": { options: { ...video(), live: { camera: "off", peerCamera: false, line: "up", quality: { grade: "weak", rttMs: 241, lossPercent: 4.2, jitterMs: 18 } } } },
+  "video-stalled": { options: { ...video(), live: { camera: "on", own: picture(20), peer: picture(200), peerCamera: true, peerStalled: true, line: "up", quality: { grade: "poor", rttMs: 480, lossPercent: 21, jitterMs: 90 } } } },
   "video-lost": { options: { ...video(), live: { camera: "on", own: picture(20), peer: picture(200), peerCamera: true, line: "lost" } } },
   "video-ringing": { options: { call: call({ state: "ringing", video: true }), live: { camera: "on", own: picture(20) } } },
   "video-incoming": { options: { call: call({ direction: "incoming", state: "ringing", video: true }) }, place: conversation("station1") },
