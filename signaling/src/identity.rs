@@ -39,6 +39,12 @@ pub(crate) struct Device {
     pub(crate) waking: Waking,
 }
 
+impl Device {
+    pub(crate) fn has_key_packages(&self) -> bool {
+        self.last_resort || !self.key_packages.is_empty()
+    }
+}
+
 impl Plane {
     pub(crate) fn open_identities(&mut self, snapshot: &Snapshot) -> Result<(), OpenError> {
         for statement in &snapshot.statements {
@@ -389,7 +395,7 @@ impl Plane {
         if all.any(|package| package.len() > wire_limit::KEY_PACKAGE_BYTES_MAX) {
             return Err(WireError::new(Code::TooLarge, "a key package is too large"));
         }
-        let first = device.key_packages.is_empty() && !device.last_resort;
+        let first = !device.has_key_packages();
         let mut packages = Vec::with_capacity(request.key_packages.len());
         for key_package in request.key_packages {
             let id = self.next_key_package_id;

@@ -79,6 +79,7 @@ pub(crate) enum After {
     Send { session: SessionId, frame: wire::ServerFrame, class: Class },
     Entry { entry: wire::Entry, conversation_id: ConversationId, also: Vec<DeviceId> },
     WelcomeWaiting { device_id: DeviceId, conversation_id: ConversationId },
+    LeftOut { device_id: DeviceId, conversation_id: ConversationId },
     DirectoryChanged,
 }
 
@@ -295,6 +296,7 @@ impl Plane {
                     let frame = wire::WelcomeWaiting { conversation_id: conversation_id.to_bytes() };
                     self.push_to_device(device_id, server_frame::Body::WelcomeWaiting(frame), Class::Required);
                 }
+                After::LeftOut { device_id, conversation_id } => self.push_left_out(device_id, conversation_id),
                 After::DirectoryChanged => self.push_directory_changed(),
             }
         }

@@ -8,8 +8,8 @@ use wardline_directory::session as proof;
 use wardline_protocol::wire::client_frame::Body;
 use wardline_protocol::wire::{self, response, server_frame};
 use wardline_protocol::{
-    ADMIN_SIGNATURE_PREFIX, AccountId, Code, DeviceId, NO_RESPONSE, PROTOCOL_VERSION, Rendezvous, SESSION_SIGNATURE_PREFIX,
-    WireError, limit as wire_limit,
+    ADMIN_SIGNATURE_PREFIX, AccountId, Code, DeviceId, NO_RESPONSE, PROTOCOL_VERSION, Rendezvous,
+    SESSION_SIGNATURE_PREFIX, WireError, limit as wire_limit,
 };
 
 pub(crate) struct Session {

@@ -38,6 +38,25 @@ fn who_had_no_key_package_when_a_group_was_made_is_told_of_it() {
 }
 
 #[test]
+fn who_uploaded_key_packages_while_the_commit_that_takes_it_in_was_made_is_told_of_it() {
+    let mut world = World::new();
+    let (mut anna, mut boris, mut carla) = (world.person("anna"), world.person("boris"), world.newcomer("carla"));
+    let id = world.group(&mut anna, &mut [&mut boris]);
+    assert!(world.key_packages(&anna, &[carla.account]).is_empty());
+    world.upload_key_packages(&mut carla);
+    assert!(!world.pushes(carla.session).iter().any(|push| matches!(push, Push::Heads(heads) if !heads.complete)));
+    let with_carla = roster::with(&anna.engine.roster(id).unwrap(), carla.account, false);
+    world.submit(&mut anna, id, Change { roster: Some(with_carla), ..Default::default() }).unwrap();
+    let told = world.pushes(carla.session).into_iter().find_map(|push| match push {
+        Push::Heads(heads) => heads.conversations.into_iter().next(),
+        _ => None,
+    });
+    let head = told.expect("it cannot know otherwise");
+    assert_eq!((head.conversation_id, head.joined), (id.to_bytes(), false), "so it joins from outside");
+    assert!(!world.pushes(boris.session).iter().any(|push| matches!(push, Push::Heads(_))));
+}
+
+#[test]
 fn nothing_is_acknowledged_or_pushed_before_it_is_durable() {
     let mut world = World::new();
     let (mut anna, mut boris) = (world.person("anna"), world.person("boris"));

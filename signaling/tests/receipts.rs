@@ -19,8 +19,7 @@ fn receipts(pushes: &[Push]) -> usize {
 fn in_a_large_conversation_receipts_are_told_to_who_asks() {
     let mut world = World::new();
     let mut anna = world.person("anna");
-    let mut others: Vec<Phone> =
-        (0..RECEIPT_PUSH_ACCOUNTS_MAX).map(|n| world.person(&format!("person{n}"))).collect();
+    let mut others: Vec<Phone> = (0..RECEIPT_PUSH_ACCOUNTS_MAX).map(|n| world.person(&format!("person{n}"))).collect();
     let id = world.group(&mut anna, &mut others.iter_mut().collect::<Vec<_>>());
     let seq = world.say(&mut anna, id, "an alle").unwrap();
     world.pushes(anna.session);

@@ -2,8 +2,8 @@
 use super::conversation::{Hold, Stage};
 use super::request::Request;
 use super::{Core, Event, Failure, Misbehaviour, Reply, Token};
-use wardline_protocol::wire::{self, response};
 use wardline_protocol::wire::client_frame::Body;
+use wardline_protocol::wire::{self, response};
 use wardline_protocol::{AccountId, ConversationId, WireError};
 
 /// Pushes may be dropped by a full queue: after standing still behind the head for this long, the log is asked for.

@@ -226,6 +226,10 @@ impl Plane {
             }
         }
         self.follow_roster(conversation_id, &accounts_before);
+        // Adds come in batches; only after the last of them is somebody left out.
+        if !external && added.len() < wire_limit::ADDS_PER_COMMIT {
+            self.after_left_out(conversation_id);
+        }
         self.commit_settled(conversation_id);
         Ok(Reply::Durable(response::Result::Committed(wire::Committed { seq, epoch })))
     }

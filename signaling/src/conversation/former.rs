@@ -186,7 +186,10 @@ fn former_head(
     device_id: DeviceId,
 ) -> Option<wire::ConversationHead> {
     if conversation.members.contains_key(&device_id) {
-        return Some(wire::ConversationHead { former: true, ..head(conversation_id, conversation, account_id, device_id) });
+        return Some(wire::ConversationHead {
+            former: true,
+            ..head(conversation_id, conversation, account_id, device_id)
+        });
     }
     let left_seq = conversation.former.newest_end(device_id);
     (left_seq > 0).then(|| wire::ConversationHead {

@@ -322,12 +322,44 @@ impl Plane {
         let heads: Vec<wire::ConversationHead> = ids
             .unwrap_or_default()
             .into_iter()
-            .filter_map(|id| Some(head(id, self.conversation_of(caller.account_id, id).ok()?, caller.account_id, caller.device_id)))
+            .filter_map(|id| {
+                Some(head(id, self.conversation_of(caller.account_id, id).ok()?, caller.account_id, caller.device_id))
+            })
             .filter(|head| !head.joined)
             .collect();
         for page in heads.chunks(wire_limit::HEADS_PER_FRAME) {
             let frame = wire::Heads { conversations: page.to_vec(), complete: false };
             self.send(caller.session, server_frame::Body::Heads(frame), Class::Required);
+        }
+    }
+
+    /// A device whose first key packages came while a commit was made that took its account in is not in it, and would learn of it at its next sign-in
+    /// only. It is told once the commit is durable, and joins by itself.
+    fn after_left_out(&mut self, conversation_id: ConversationId) {
+        let Some(conversation) = self.conversations.get(&conversation_id) else { return };
+        let left_out = |device_id: &DeviceId| {
+            let device = self.devices.get(device_id);
+            !conversation.members.contains_key(device_id)
+                && device.is_some_and(|device| device.session.is_some() && device.has_key_packages())
+        };
+        let devices: Vec<DeviceId> = roster_accounts(conversation.view.roster())
+            .iter()
+            .filter_map(|account_id| self.accounts.get(account_id))
+            .flat_map(|account| account.devices.iter().copied())
+            .filter(left_out)
+            .collect();
+        for device_id in devices {
+            self.after(After::LeftOut { device_id, conversation_id });
+        }
+    }
+
+    pub(crate) fn push_left_out(&mut self, device_id: DeviceId, conversation_id: ConversationId) {
+        let Some(account_id) = self.devices.get(&device_id).map(|device| device.account_id) else { return };
+        let Ok(conversation) = self.conversation_of(account_id, conversation_id) else { return };
+        let head = head(conversation_id, conversation, account_id, device_id);
+        if !head.joined {
+            let frame = wire::Heads { conversations: vec![head], complete: false };
+            self.push_to_device(device_id, server_frame::Body::Heads(frame), Class::Required);
         }
     }
 

@@ -36,7 +36,11 @@ impl Conversation {
     }
 
     /// What a device of `account_id` is told when it signs in: a thousand devices that come back must not be told a thousand receipts each.
-    pub(super) fn receipts_at_sign_in(&self, conversation_id: ConversationId, account_id: AccountId) -> Vec<wire::Receipt> {
+    pub(super) fn receipts_at_sign_in(
+        &self,
+        conversation_id: ConversationId,
+        account_id: AccountId,
+    ) -> Vec<wire::Receipt> {
         if self.pushes_receipts() {
             return self.receipts(conversation_id).collect();
         }
@@ -88,7 +92,8 @@ impl Plane {
 
     fn push_to_others(&mut self, conversation_id: ConversationId, own: DeviceId, body: &server_frame::Body) {
         let members = self.conversations.get(&conversation_id).map(|conversation| &conversation.members);
-        let others: Vec<DeviceId> = members.into_iter().flat_map(BTreeMap::keys).filter(|id| **id != own).copied().collect();
+        let others: Vec<DeviceId> =
+            members.into_iter().flat_map(BTreeMap::keys).filter(|id| **id != own).copied().collect();
         for device_id in others {
             self.push_to_device(device_id, body.clone(), Class::Ephemeral);
         }

@@ -136,16 +136,18 @@ export class Model {
       }
       case "receipt": {
         const conversation = this.conversations.get(event.conversation);
+        // In place, as presence below: a thousand come at once, and patches are copied when they leave this worker.
         if (conversation) {
-          const receipts = { ...conversation.receipts, [event.account]: { delivered: event.delivered, read: event.read } };
-          this.put({ ...conversation, receipts });
+          conversation.receipts[event.account] = { delivered: event.delivered, read: event.read };
+          this.put(conversation);
         }
         break;
       }
       case "presence": {
         const presence = { online: event.online, lastSeenMs: event.lastSeenMs };
-        this.view = { ...this.view, presence: { ...this.view.presence, [event.account]: presence } };
-        this.pending.presence = { ...this.pending.presence, [event.account]: presence };
+        if (this.view.presence === EMPTY.presence) this.view = { ...this.view, presence: {} };
+        this.view.presence[event.account] = presence;
+        (this.pending.presence ??= {})[event.account] = presence;
         break;
       }
       case "members-changed": {
