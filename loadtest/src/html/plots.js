@@ -96,9 +96,9 @@
         const [a, b] = [x(Math.max(phase.at_s, spec.x.from)), x(Math.min(to, spec.x.to))];
         const measured = /^(measuring|coming back)/.test(phase.name);
         if (measured) element("rect", { x: a, y: top, width: Math.max(0, b - a), height: up, class: "band" }, svg);
-        else if (n) element("line", { x1: a, x2: a, y1: top, y2: top + up, class: "part" }, svg);
+        if (n) element("line", { x1: a, x2: a, y1: top, y2: top + up, class: "part" }, svg);
         const wide = phase.name.length * 5.6 + 8;
-        if (a >= free && (measured || b - a > wide) && a + wide < width + 20) {
+        if (a >= free && (measured || b - a > wide) && a + wide < width + 6) {
           element("text", { x: a + 3, y: top - 7, class: measured ? "phase measured" : "phase" }, svg, phase.name);
           free = a + wide;
         }
