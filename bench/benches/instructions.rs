@@ -1,5 +1,5 @@
 //! How many instructions each hot path takes: the same on a busy machine and an idle one, so that it may be compared with a committed figure.
-//! `src/bin/guard.rs` compares; `scripts/bench` runs both. Groups have 10 and 40 members: a larger one costs nothing in the count, but minutes under valgrind to set up.
+//! `benches/guard.rs` compares; `scripts/bench` runs both. Groups have 10 and 40 members: a larger one costs nothing in the count, but minutes under valgrind to set up.
 #![allow(clippy::unwrap_used)]
 use gungraun::Callgrind;
 use gungraun::prelude::*;

@@ -1,5 +1,5 @@
 //! The hot paths of node and clients, each ready to be run once more: what `benches/time.rs` times, `benches/instructions.rs` counts the instructions of, and
-//! `src/bin/guard.rs` the allocations.
+//! `benches/guard.rs` the allocations.
 //!
 //! Real parts throughout: the plane, the MLS engine, the forwarding core, in the worlds of their own tests (without their clocks and networks, which is what makes
 //! a count repeatable).

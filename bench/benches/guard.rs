@@ -30,7 +30,8 @@ struct Baseline {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // cargo adds its own.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check", baseline, counted, rustc] => check(Path::new(baseline), Path::new(counted), rustc),
         ["record", baseline, counted, rustc] => record(Path::new(baseline), Path::new(counted), rustc).map(|()| true),
