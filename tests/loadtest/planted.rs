@@ -3,7 +3,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use wardline_loadtest::device::within;
 use wardline_loadtest::live::Live;
-use wardline_loadtest::node::Node;
 use wardline_loadtest::report::{Metric, Report};
 use wardline_loadtest::run;
 use wardline_loadtest::workload::Workload;
