@@ -20,6 +20,9 @@ const COMMANDS_WAITING_MAX: usize = 64;
 /// Frames taken in before their outputs are performed.
 const BATCH_FRAMES_MAX: usize = 256;
 
+/// How long a member may take to end: what it is doing with a node that stands still has no end.
+const END_MAX: Duration = Duration::from_secs(5);
+
 /// Sleep when a member's core wants to be woken at no time.
 const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -67,9 +70,15 @@ impl Member {
     ///
     /// # Errors
     /// What ended it early.
-    pub async fn end(self) -> Result<()> {
+    pub async fn end(mut self) -> Result<()> {
         drop(self.asks);
-        self.task.await?
+        match tokio::time::timeout(END_MAX, &mut self.task).await {
+            Ok(ended) => ended?,
+            Err(_) => {
+                self.task.abort();
+                anyhow::bail!("it was still busy after {END_MAX:?}")
+            }
+        }
     }
 }
 
@@ -109,7 +118,10 @@ impl Life {
         loop {
             let now = match line.take() {
                 Some(line) => line,
-                None => self.roads.line_again(&self.signing).await,
+                None => match self.line_again(&mut asks).await? {
+                    Some(line) => line,
+                    None => return Ok(()),
+                },
             };
             match self.talk(now, &mut asks).await? {
                 Over::Ended => return Ok(()),
@@ -120,6 +132,21 @@ impl Life {
             self.perform(None).await?;
             if !self.wait_for_road(&mut asks).await? {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Connects again, serving commands meanwhile. `None` when the handle is gone: a node that never answers keeps nobody.
+    async fn line_again(&mut self, asks: &mut mpsc::Receiver<Ask>) -> Result<Option<Line>> {
+        let (roads, signing) = (self.roads.clone(), copy(&self.signing));
+        let mut connecting = std::pin::pin!(async move { roads.line_again(&signing).await });
+        loop {
+            tokio::select! {
+                line = &mut connecting => return Ok(Some(line)),
+                ask = asks.recv() => match ask {
+                    Some(ask) => self.ask(ask, None).await?,
+                    None => return Ok(None),
+                },
             }
         }
     }
