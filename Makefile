@@ -1,7 +1,7 @@
 # Thin on purpose: what CI runs is what people run. Everything with a decision in it is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup web build check test run demo soak fuzz-seeds
+.PHONY: help setup web build check test run demo soak bench load fuzz-seeds
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
@@ -29,6 +29,12 @@ demo: web        ## the same, then end; the last line is JSON
 
 soak: build      ## the long fault runs and real fuzzing (SOAK_MINUTES=60)
 	@scripts/soak
+
+bench: setup     ## micro-benchmarks, then the guard against growth of hot paths (instructions and allocations)
+	@scripts/bench
+
+load: web        ## a load test of a release build (WORKLOAD=fanout), reported as target/load/WORKLOAD.html
+	@scripts/load "$(or $(WORKLOAD),chat)"
 
 fuzz-seeds:      ## make the committed fuzz seeds again from the real codecs
 	@cargo run -q -p wardline-fuzzing --bin make-seeds -- fuzz/seeds

@@ -1,9 +1,11 @@
 //! Voice calls between two native clients, one after the other: how long they take to ring and to be heard.
+use crate::live::{Count, Live};
 use crate::node::Node;
-use crate::report::{Metric, Times};
+use crate::report::{Metric, OverTime, Times};
 use crate::run::Figures;
 use crate::workload::Calls;
 use anyhow::{Context as _, Result, ensure};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
@@ -155,12 +157,36 @@ impl Party {
     }
 }
 
+/// What was measured of the calls so far.
+struct Measured {
+    ring: Times,
+    caller_heard: Times,
+    callee_heard: Times,
+    over_time: OverTime,
+    undecryptable: u64,
+}
+
+impl Measured {
+    fn add(&mut self, asked: Instant, placed: &Seen, answered: &Seen) -> Result<()> {
+        self.ring.add(placed.at - asked);
+        for (speech, heard) in [(placed.speech, &mut self.caller_heard), (answered.speech, &mut self.callee_heard)] {
+            let waited = speech.checked_duration_since(answered.at).context("speech was heard before the answer")?;
+            heard.add(waited);
+            self.over_time.add(answered.at, waited);
+        }
+        self.undecryptable += placed.undecryptable + answered.undecryptable;
+        Ok(())
+    }
+}
+
 /// Runs the calls.
 ///
 /// # Errors
-/// The first call that does not go as it should.
-pub async fn run(workload: &Calls, node: &Node) -> Result<Figures> {
+/// When the two cannot be enrolled. The first call that does not go as it should is counted, and ends the run.
+pub async fn run(workload: &Calls, node: &Node, live: &Arc<Live>) -> Result<Figures> {
+    live.phase("enrolling 2 devices");
     let (mut caller, mut callee) = (Party::enrol(node, 0).await?, Party::enrol(node, 1).await?);
+    live.count_many(Count::Connected, 2);
     let Reply::Conversation(conversation) =
         caller.client.command(Command::OpenDirect { account: callee.account }).await??
     else {
@@ -169,34 +195,47 @@ pub async fn run(workload: &Calls, node: &Node) -> Result<Figures> {
     let joined = |event| matches!(event, Event::ConversationJoined { .. }).then_some(());
     callee.until(joined).await?;
     let talk = Duration::from_millis(workload.talk_ms);
-    let (mut ring, mut caller_heard, mut callee_heard) = (Times::default(), Times::default(), Times::default());
-    let mut undecryptable = 0;
-    let mut cpu_before = node.cpu_time()?;
+    let mut measured = Measured {
+        ring: Times::default(),
+        caller_heard: Times::default(),
+        callee_heard: Times::default(),
+        over_time: OverTime::new(live.began()),
+        undecryptable: 0,
+    };
+    let mut figures = Figures::default();
+    let mut cpu_before = node.cpu_time();
+    live.phase("warming up");
     for n in 0..workload.warm_up + workload.count {
         if n == workload.warm_up {
-            cpu_before = node.cpu_time()?;
+            live.phase("measuring");
+            cpu_before = node.cpu_time();
         }
         let asked = Instant::now();
         let peer = callee.account;
+        live.count(Count::Sent);
         let (placed, answered) = tokio::join!(caller.place(peer, conversation, talk), callee.answer());
-        let (placed, answered) = (placed.with_context(|| format!("call {n}"))?, answered?);
-        if n >= workload.warm_up {
-            ring.add(placed.at - asked);
-            for (speech, heard) in [(placed.speech, &mut caller_heard), (answered.speech, &mut callee_heard)] {
-                let waited =
-                    speech.checked_duration_since(answered.at).context("speech was heard before the answer")?;
-                heard.add(waited);
-            }
-            undecryptable += placed.undecryptable + answered.undecryptable;
+        let done = match (placed, answered) {
+            (Ok(placed), Ok(answered)) if n >= workload.warm_up => measured.add(asked, &placed, &answered),
+            (Ok(_), Ok(_)) => Ok(()),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        if let Err(error) = done {
+            tracing::error!(error = format!("{error:#}"), call = n, "a call failed");
+            live.count(Count::Failed);
+            figures.errors("calls_failed", 1);
+            break;
         }
+        live.count(Count::Delivered);
     }
-    let cpu = node.cpu_time()? - cpu_before;
-    let mut figures = Figures::default();
-    figures.metric("ring_ms", ring.metric());
-    figures.metric("accept_to_speech_ms", caller_heard.metric());
-    figures.metric("accept_to_speech_callee_ms", callee_heard.metric());
-    figures.metric("undecryptable_frames", Metric::value("frames", undecryptable as f64));
-    figures.metric("server_cpu_ms_per_call", Metric::value("ms", cpu.as_secs_f64() * 1e3 / workload.count as f64));
+    let cpu = node.cpu_since(cpu_before);
+    figures.times("ring_ms", &measured.ring);
+    figures.times("accept_to_speech_ms", &measured.caller_heard);
+    figures.times("accept_to_speech_callee_ms", &measured.callee_heard);
+    figures.over_time("accept_to_speech_ms", &measured.over_time);
+    figures.metric("undecryptable_frames", Metric::value("frames", measured.undecryptable as f64));
+    figures.errors("undecryptable_frames", measured.undecryptable);
+    let calls = measured.ring.count().max(1) as f64;
+    figures.maybe("server_cpu_ms_per_call", "ms", cpu.map(|cpu| cpu.as_secs_f64() * 1e3 / calls));
     caller.client.close().await;
     callee.client.close().await;
     Ok(figures)

@@ -6,11 +6,19 @@
 //! Absent on purpose: shortcuts around the protocol. Whoever counts as a full member holds the group's MLS state and decrypts.
 pub mod calls;
 pub mod chat;
+pub mod churn;
 pub mod crowd;
 pub mod device;
+pub mod html;
+pub mod idle;
+pub mod live;
 pub mod machine;
 pub mod member;
 pub mod node;
+pub mod person;
 pub mod report;
 pub mod run;
+pub mod sample;
+pub mod storm;
+pub mod witness;
 pub mod workload;

@@ -44,6 +44,39 @@ pub fn resident_bytes(process: u32) -> Result<u64> {
     Ok(kilobytes.context("no number in VmRSS")? * 1024)
 }
 
+/// UDP datagrams that were received in this network namespace, and those dropped at a full socket buffer, since it exists.
+pub fn datagrams() -> (u64, u64) {
+    let text = std::fs::read_to_string("/proc/net/snmp").unwrap_or_default();
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Udp: "));
+    let (Some(names), Some(values)) = (lines.next(), lines.next()) else { return (0, 0) };
+    let value = |wanted: &str| {
+        let place = names.split(' ').position(|name| name == wanted)?;
+        values.split(' ').nth(place)?.parse::<u64>().ok()
+    };
+    let dropped = value("RcvbufErrors").unwrap_or(0);
+    (value("InDatagrams").unwrap_or(0) + dropped, dropped)
+}
+
+/// Lets this process, and those that it starts, have as many open files as the machine allows; says how many that is.
+///
+/// # Errors
+/// When the machine allows fewer than `needed`, with what to do.
+pub fn open_files(needed: u64) -> Result<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let allowed = limit.maximum.unwrap_or(u64::MAX);
+    anyhow::ensure!(
+        allowed >= needed,
+        "this machine lets a process have {allowed} open files, and {needed} are needed: each connection is a socket. Raise the hard limit \
+         (`ulimit -Hn`, LimitNOFILE of the service), or take fewer devices with --set"
+    );
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(limit.current.unwrap_or(u64::MAX));
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+    Ok(allowed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +91,21 @@ mod tests {
         }
         assert!(cpu_time(std::process::id()).unwrap() - before >= Duration::from_millis(50));
         assert!(resident_bytes(std::process::id()).unwrap() > 1_000_000);
+    }
+
+    #[test]
+    fn a_datagram_is_counted() {
+        let socket = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        let before = datagrams();
+        socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+        socket.recv(&mut [0; 8]).unwrap();
+        assert!(datagrams().0 > before.0);
+    }
+
+    #[test]
+    fn too_many_files_are_refused_with_what_to_do() {
+        assert!(open_files(16).unwrap() >= 16);
+        let error = open_files(1 << 60).unwrap_err().to_string();
+        assert!(error.contains("ulimit"), "{error}");
     }
 }

@@ -3,7 +3,8 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use wardline_loadtest::{crowd, run, workload::Workload};
+use std::sync::Arc;
+use wardline_loadtest::{html, person, run, workload::Workload};
 
 #[derive(Parser)]
 #[command(name = "wardline-loadtest", version, about = "Named workloads against a Wardline node")]
@@ -21,9 +22,19 @@ enum Command {
         /// Write the report here as JSON; without it, it goes to standard output
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
-        /// The node's program; without it, `wardline` beside this program
+        /// Write the report here as one HTML file with plots
         #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// The node's program; without it, `wardline` beside this program
+        #[arg(long, value_name = "FILE", conflicts_with = "links")]
         node: Option<PathBuf>,
+        /// Take a node that is there already instead of starting one: enrolment links of its accounts, one a line, one for each device of the
+        /// workload. Each is used up
+        #[arg(long, value_name = "FILE")]
+        links: Option<PathBuf>,
+        /// With --links, where the node runs on this machine: its process id, so that its CPU time and memory are seen
+        #[arg(long, value_name = "PID", requires = "links")]
+        node_process: Option<u32>,
         /// Change a value of the workload, e.g. --set calls.count=20; may be given several times
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
@@ -39,11 +50,18 @@ enum Command {
     },
 }
 
+/// The run was made and its report written, and the report has errors.
+const RAN_WITH_ERRORS: u8 = 2;
+
 fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match start(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(wrong)) => {
+            eprintln!("wardline-loadtest: the run has errors: {wrong}");
+            ExitCode::from(RAN_WITH_ERRORS)
+        }
         Err(error) => {
             eprintln!("wardline-loadtest: {error:#}");
             ExitCode::FAILURE
@@ -51,21 +69,39 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(command: Command) -> Result<()> {
+/// Gives what went wrong in a run that could be made.
+fn start(command: Command) -> Result<Option<String>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (workload, json, node, set) = match command {
-        Command::Run { workload, json, node, set } => (workload, json, node, set),
-        Command::Crowd { members, node } => return runtime.block_on(crowd::run(members, node.as_deref())),
+    let (workload, json, html, node, links, node_process, set) = match command {
+        Command::Run { workload, json, html, node, links, node_process, set } => {
+            (workload, json, html, node, links, node_process, set)
+        }
+        Command::Crowd { members, node } => {
+            runtime.block_on(person::run(members, node.as_deref()))?;
+            return Ok(None);
+        }
     };
     let workload = Workload::read(&workload, &set)?;
-    let report = runtime.block_on(run::run(&workload, node.as_deref()))?;
+    let report = runtime.block_on(async {
+        let node = match &links {
+            Some(links) => run::given(&workload, links, node_process)?,
+            None => run::start(&workload, node.as_deref()).await?,
+        };
+        run::run_on(&workload, &node, &Arc::default(), true).await
+    })?;
     eprint!("{report}");
-    let text = serde_json::to_string_pretty(&report)?;
-    match json {
-        Some(path) => std::fs::write(&path, text + "\n").with_context(|| format!("writing {}", path.display())),
+    let text = serde_json::to_string_pretty(&report)? + "\n";
+    let write =
+        |path: &PathBuf, text: &str| std::fs::write(path, text).with_context(|| format!("writing {}", path.display()));
+    if let Some(path) = &html {
+        write(path, &html::page(&report)?)?;
+    }
+    match &json {
+        Some(path) => write(path, &text)?,
         None => {
             use std::io::Write as _;
-            Ok(writeln!(std::io::stdout(), "{text}")?)
+            std::io::stdout().write_all(text.as_bytes())?;
         }
     }
+    Ok(report.wrong())
 }

@@ -1,4 +1,4 @@
-//! The node under load: a process of its own, with a hospital made for this run alone.
+//! The node under load: a process of its own, with a hospital made for this run alone; or one that is there already, for whose accounts there are links.
 use crate::machine;
 use anyhow::{Context as _, Result, ensure};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -11,8 +11,9 @@ use wardline_client::connection::{CertificatePin, Connection};
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::invitation::Invitation;
 use wardline_directory::key::{OperationalKey, PublicKey, RootKey};
-use wardline_protocol::limit;
+use wardline_protocol::code::parse_enrolment;
 use wardline_protocol::wire::{self, client_frame::Body};
+use wardline_protocol::{AccountId, limit};
 
 /// How long the node may take to serve.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -59,9 +60,11 @@ impl Page {
     }
 }
 
-/// A running node. Dropped, it is ended and its data removed.
+/// A running node. Dropped, one that was started here is ended and its data removed.
 pub struct Node {
-    child: Child,
+    child: Option<Child>,
+    /// Whose CPU time and memory are looked at; none where the node runs elsewhere.
+    process: Option<u32>,
     folder: TempDir,
     access: Access,
     invitations: Vec<Invitation>,
@@ -107,9 +110,40 @@ impl Node {
         let pin = CertificatePin(card.certificate_sha256);
         let access = Access { address: free.to_string(), pin, root: root.public() };
         let child = serve(&program, &data, free, page, &folder.path().join("node.log"))?;
-        let mut node = Self { child, folder, access, invitations, link_of };
+        let process = Some(child.id());
+        let node = Self { child: Some(child), process, folder, access, invitations, link_of };
         node.publish(&root, &hospital).await.with_context(|| node.log())?;
         Ok(node)
+    }
+
+    /// A node that is there already. `links` are enrolment links of its accounts, one for each device that the workload takes: each is used up.
+    /// `process`: the node's, where it runs on this machine.
+    ///
+    /// # Errors
+    /// Which link cannot be read, or is of another node or hospital than the first.
+    pub fn given(links: &[String], process: Option<u32>) -> Result<Self> {
+        let mut access: Option<Access> = None;
+        let mut invitations = Vec::with_capacity(links.len());
+        for (n, link) in links.iter().enumerate() {
+            let damaged = || format!("link {} cannot be read", n + 1);
+            let code = parse_enrolment(link).map_err(|error| anyhow::anyhow!(error.message)).with_context(damaged)?;
+            let seed = code.seed.as_ref().try_into().ok().with_context(damaged)?;
+            let pin = CertificatePin::parse(&code.certificate_sha256).with_context(damaged)?;
+            let root = PublicKey::parse(&code.root_public_key).ok().with_context(damaged)?;
+            let first = access.get_or_insert_with(|| Access { address: code.node_address.clone(), pin, root });
+            ensure!(
+                first.address == code.node_address && first.pin == pin && first.root.to_bytes() == root.to_bytes(),
+                "link {} is of another node or hospital than the first",
+                n + 1
+            );
+            // When it expires is the node's to say.
+            invitations.push(Invitation::from_seed(AccountId::parse(&code.account_id)?, 0, seed));
+        }
+        let access = access.context("there is no link")?;
+        if let Some(process) = process {
+            machine::cpu_time(process).with_context(|| format!("there is no process {process} on this machine"))?;
+        }
+        Ok(Self { child: None, process, folder: tempfile::tempdir()?, access, invitations, link_of: links.to_vec() })
     }
 
     /// Where clients find it.
@@ -128,6 +162,9 @@ impl Node {
     }
 
     /// What the page for browsers takes of that link.
+    ///
+    /// # Errors
+    /// When there is no such account.
     pub fn code(&self, account: usize) -> Result<&str> {
         self.link(account)?.rsplit('#').next().context("a link with a code")
     }
@@ -137,14 +174,35 @@ impl Node {
         self.folder.path()
     }
 
-    /// CPU time used so far.
-    pub fn cpu_time(&self) -> Result<Duration> {
-        machine::cpu_time(self.child.id())
+    /// The process, for those who look at it from outside.
+    pub fn process(&self) -> Option<u32> {
+        self.process
     }
 
-    /// Memory held now, in bytes.
-    pub fn resident_bytes(&self) -> Result<u64> {
-        machine::resident_bytes(self.child.id())
+    /// Clients find it here from now on: behind a network that a test spoils.
+    pub fn reach_at(&mut self, address: SocketAddr) {
+        self.access.address = address.to_string();
+    }
+
+    /// CPU time used so far; `None` when the process is not known here, or has ended.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        machine::cpu_time(self.process?).ok()
+    }
+
+    /// CPU time used since it was `before`.
+    pub fn cpu_since(&self, before: Option<Duration>) -> Option<Duration> {
+        Some(self.cpu_time()?.saturating_sub(before?))
+    }
+
+    /// Memory held now, in bytes; `None` as with [`cpu_time`](Self::cpu_time).
+    pub fn resident_bytes(&self) -> Option<u64> {
+        machine::resident_bytes(self.process?).ok()
+    }
+
+    /// Whether it was started here, and is not there any more.
+    pub fn has_ended(&self) -> bool {
+        // An ended child keeps its place among the processes until it is waited for, but uses no memory.
+        self.child.is_some() && self.resident_bytes().is_none()
     }
 
     /// The end of what it has logged.
@@ -154,13 +212,13 @@ impl Node {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    async fn publish(&mut self, root: &RootKey, hospital: &Hospital) -> Result<()> {
+    async fn publish(&self, root: &RootKey, hospital: &Hospital) -> Result<()> {
         let until = Instant::now() + START_MAX;
         let mut connection = loop {
             match self.access.connect().await {
                 Ok(connection) => break connection,
                 Err(error) => {
-                    ensure!(self.child.try_wait()?.is_none(), "the node has ended");
+                    ensure!(!self.has_ended(), "the node has ended");
                     ensure!(Instant::now() < until, "the node does not serve within {START_MAX:?}: {error}");
                     tokio::time::sleep(ASK_EVERY).await;
                 }
@@ -179,9 +237,11 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            // Both fail only when it has ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

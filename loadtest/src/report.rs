@@ -1,12 +1,21 @@
 //! What a run measured.
+use crate::live::Phase;
+use crate::sample::Sample;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest time that is told apart, in microseconds; what takes longer counts as this.
 const MICROS_MAX: u64 = 600_000_000;
+
+/// Points of a distribution's curve each time that the share above it is halved.
+const STEPS_PER_HALVING: u32 = 4;
+
+fn millis(micros: u64) -> f64 {
+    (micros as f64 / 10.0).round() / 100.0
+}
 
 /// The report of one run.
 #[derive(Debug, Serialize)]
@@ -21,6 +30,39 @@ pub struct Report {
     pub metrics: BTreeMap<String, Metric>,
     /// What went wrong, counted; empty when nothing did.
     pub errors: BTreeMap<String, u64>,
+    /// What the HTML report draws.
+    #[serde(skip)]
+    pub plots: Plots,
+}
+
+/// The data of a report's plots.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Plots {
+    /// Why the workload exists.
+    pub reason: String,
+    /// What was set, as TOML.
+    pub settings: String,
+    /// The parts of the run.
+    pub phases: Vec<Phase>,
+    /// The looks at node and generator.
+    pub samples: Vec<Sample>,
+    /// Of each distribution: (share of all, the longest time of that share in ms).
+    pub curves: BTreeMap<String, Vec<(f64, f64)>>,
+    /// Of each distribution that is told over time: its seconds.
+    pub over_time: BTreeMap<String, Vec<Second>>,
+}
+
+/// A distribution in one second of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Second {
+    /// Seconds since the run began.
+    pub at_s: u64,
+    /// How many were measured.
+    pub count: u64,
+    /// Half took no longer, in milliseconds.
+    pub p50: f64,
+    /// 99 of 100 took no longer, in milliseconds.
+    pub p99: f64,
 }
 
 /// One figure, or a distribution.
@@ -52,7 +94,9 @@ pub enum Metric {
 impl Metric {
     /// A single figure.
     pub fn value(unit: &'static str, value: f64) -> Self {
-        Self::Value { unit, value: (value * 1e3).round() / 1e3 }
+        // Shares below 1 keep more: 0.9999 of the messages is not all of them.
+        let steps = if value.abs() < 1.0 { 1e6 } else { 1e3 };
+        Self::Value { unit, value: (value * steps).round() / steps }
     }
 }
 
@@ -84,9 +128,14 @@ impl Times {
         self.0.len()
     }
 
+    /// The whole distribution: (share of all, the longest time of that share in ms), denser towards the tail.
+    pub fn curve(&self) -> Vec<(f64, f64)> {
+        let steps = self.0.iter_quantiles(STEPS_PER_HALVING);
+        steps.map(|step| (step.quantile(), millis(step.value_iterated_to()))).collect()
+    }
+
     /// In milliseconds.
     pub fn metric(&self) -> Metric {
-        let millis = |micros: u64| (micros as f64 / 10.0).round() / 100.0;
         Metric::Distribution {
             unit: "ms",
             count: self.0.len(),
@@ -94,6 +143,41 @@ impl Times {
             p99: millis(self.0.value_at_quantile(0.99)),
             max: millis(self.0.max()),
         }
+    }
+}
+
+/// Times by the second in which they began.
+#[derive(Clone, Debug)]
+pub struct OverTime {
+    began: Instant,
+    seconds: BTreeMap<u64, Histogram<u64>>,
+}
+
+impl OverTime {
+    /// Seconds are counted from `began`.
+    pub fn new(began: Instant) -> Self {
+        Self { began, seconds: BTreeMap::new() }
+    }
+
+    /// Counts one that began at `at`.
+    pub fn add(&mut self, at: Instant, time: Duration) {
+        let second = at.saturating_duration_since(self.began).as_secs();
+        let histogram = self.seconds.entry(second).or_insert_with(|| {
+            #[expect(clippy::expect_used, reason = "the bounds are constants that hdrhistogram takes")]
+            Histogram::new_with_max(MICROS_MAX, 2).expect("constant bounds")
+        });
+        histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(MICROS_MAX));
+    }
+
+    /// Second by second.
+    pub fn seconds(&self) -> Vec<Second> {
+        let second = |(at_s, times): (&u64, &Histogram<u64>)| Second {
+            at_s: *at_s,
+            count: times.len(),
+            p50: millis(times.value_at_quantile(0.5)),
+            p99: millis(times.value_at_quantile(0.99)),
+        };
+        self.seconds.iter().map(second).collect()
     }
 }
 
@@ -115,6 +199,14 @@ impl fmt::Display for Report {
     }
 }
 
+impl Report {
+    /// What went wrong, in one line; `None` when nothing did.
+    pub fn wrong(&self) -> Option<String> {
+        let named: Vec<String> = self.errors.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        (!named.is_empty()).then(|| named.join(", "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +223,26 @@ mod tests {
         assert!((50.9..=51.1).contains(&p50), "{p50}");
         assert!((99.9..=100.2).contains(&p99), "{p99}");
         assert!(max >= 599_000.0, "{max}: longer than can be told apart counts as the longest");
+    }
+
+    #[test]
+    fn the_curve_goes_to_the_longest() {
+        let mut times = Times::default();
+        (1..=1_000).for_each(|ms| times.add(Duration::from_millis(ms)));
+        let curve = times.curve();
+        assert!(curve.len() > 20 && curve.is_sorted_by(|one, next| one.0 <= next.0 && one.1 <= next.1), "{curve:?}");
+        let last = curve.last().unwrap();
+        assert!(last.0 == 1.0 && (999.0..=1_001.0).contains(&last.1), "{last:?}");
+    }
+
+    #[test]
+    fn seconds_are_told_apart() {
+        let began = Instant::now();
+        let mut over_time = OverTime::new(began);
+        over_time.add(began, Duration::from_millis(10));
+        over_time.add(began + Duration::from_millis(2_500), Duration::from_millis(500));
+        let seconds = over_time.seconds();
+        assert_eq!(seconds.iter().map(|second| (second.at_s, second.count)).collect::<Vec<_>>(), [(0, 1), (2, 1)]);
+        assert!(seconds[0].p99 < 11.0 && seconds[1].p50 > 490.0, "{seconds:?}");
     }
 }

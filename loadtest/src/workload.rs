@@ -1,10 +1,10 @@
 //! What a workload file says.
-use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// One named workload.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// Its name, as in the report.
@@ -15,10 +15,16 @@ pub struct Workload {
     pub calls: Option<Calls>,
     /// Messages into groups.
     pub chat: Option<Chat>,
+    /// Connections that do nothing.
+    pub idle: Option<Idle>,
+    /// Devices that are cut at once and come back at once.
+    pub storm: Option<Storm>,
+    /// A group whose members and connections change all the time.
+    pub churn: Option<Churn>,
 }
 
 /// Voice calls between two native clients, one after the other.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calls {
     /// Calls that are measured.
@@ -30,7 +36,7 @@ pub struct Calls {
 }
 
 /// Text messages into one group.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chat {
     /// Full members: each holds the group's MLS state and decrypts everything.
@@ -52,6 +58,81 @@ pub struct Chat {
     pub seconds: u64,
     /// How long is sent before it is measured, in seconds.
     pub warm_up_seconds: u64,
+    /// How long the last messages may take to arrive, in seconds; what has not by then is lost.
+    #[serde(default = "drain_seconds")]
+    pub drain_seconds: u64,
+}
+
+fn drain_seconds() -> u64 {
+    20
+}
+
+/// Signed-in connections that do nothing.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Idle {
+    /// How many, each of a device and an account of its own.
+    pub connections: usize,
+    /// How many sign in at the same time.
+    pub at_once: usize,
+    /// How long the node may settle before each look at its memory, in seconds.
+    pub settle_seconds: u64,
+    /// How long it is measured what they cost, in seconds.
+    pub seconds: u64,
+}
+
+/// Devices in groups that are cut at once, miss messages, and come back at once.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storm {
+    /// Devices that are cut.
+    pub devices: usize,
+    /// Groups that they are in, each device in one.
+    pub groups: usize,
+    /// Of each group's devices, how many are full members: they decrypt what they missed. The others are witnesses.
+    pub full_members: usize,
+    /// Messages that are written into each group meanwhile, by a full member that stays connected.
+    pub messages: usize,
+    /// Bytes of each text.
+    pub text_bytes: usize,
+    /// How long the devices are away at least, in seconds.
+    pub away_seconds: u64,
+    /// How long they may take to come back and have everything, in seconds; who is not there then is an error.
+    pub bound_seconds: u64,
+}
+
+/// A group that is written into while members come and go and devices lose their connections.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Churn {
+    /// Full members that stay and stay connected. The first of them makes the group and adds and removes; the second only watches.
+    pub members: usize,
+    /// Full members that stay, but lose their connection.
+    pub flapping_members: usize,
+    /// Witnesses that stay and stay connected.
+    pub witnesses: usize,
+    /// Witnesses that stay, but lose their connection.
+    pub flapping_witnesses: usize,
+    /// Full members that are added and removed in turn.
+    pub joiners: usize,
+    /// Staying members that send.
+    pub senders: usize,
+    /// Messages a second from all senders together, at fixed times whatever the answers do.
+    pub rate_per_s: f64,
+    /// Bytes of each text.
+    pub text_bytes: usize,
+    /// How far apart the changes of the group are, in milliseconds.
+    pub change_every_ms: u64,
+    /// How far apart the cuts are, in milliseconds: one device each.
+    pub cut_every_ms: u64,
+    /// How long a cut device is away, in milliseconds.
+    pub away_ms: u64,
+    /// How long is sent before it is measured, in seconds.
+    pub warm_up_seconds: u64,
+    /// How long is measured without changes, for comparison, in seconds.
+    pub quiet_seconds: u64,
+    /// How long is measured with them, in seconds.
+    pub seconds: u64,
 }
 
 impl Workload {
@@ -79,19 +160,96 @@ impl Workload {
     }
 
     fn check(&self) -> Result<()> {
-        match (&self.calls, &self.chat) {
-            (Some(calls), None) if calls.count == 0 => bail!("calls.count must be at least 1"),
-            (None, Some(chat)) if chat.senders == 0 || chat.senders > chat.members => {
-                bail!("chat.senders must be from 1 to chat.members")
-            }
-            (None, Some(chat)) if chat.members < 2 => bail!("chat.members must be at least 2"),
-            (None, Some(chat)) if (chat.rate_per_s > 0.0) == (chat.window > 0) => {
-                bail!("give either chat.rate_per_s or chat.window")
-            }
-            (None, Some(chat)) if chat.seconds == 0 => bail!("chat.seconds must be at least 1"),
-            (Some(_), None) | (None, Some(_)) => Ok(()),
-            _ => bail!("give exactly one of [calls] and [chat]"),
+        let given = [
+            self.calls.as_ref().map(Calls::check),
+            self.chat.as_ref().map(Chat::check),
+            self.idle.as_ref().map(Idle::check),
+            self.storm.as_ref().map(Storm::check),
+            self.churn.as_ref().map(Churn::check),
+        ];
+        let mut given = given.into_iter().flatten();
+        match (given.next(), given.next()) {
+            (Some(checked), None) => checked,
+            _ => bail!("give exactly one of [calls], [chat], [idle], [storm], [churn]"),
         }
+    }
+
+    /// How many accounts it takes.
+    pub fn accounts(&self) -> usize {
+        match self {
+            Self { chat: Some(chat), .. } => chat.members + chat.witnesses,
+            Self { idle: Some(idle), .. } => idle.connections,
+            Self { storm: Some(storm), .. } => storm.devices + storm.groups,
+            Self { churn: Some(churn), .. } => churn.devices(),
+            _ => 2,
+        }
+    }
+
+    /// What is set, as a workload file says it, without name and reason.
+    pub fn settings(&self) -> String {
+        let mut table = toml::Table::try_from(self).unwrap_or_default();
+        table.retain(|_, value| value.is_table());
+        toml::to_string(&table).unwrap_or_default()
+    }
+}
+
+impl Calls {
+    fn check(&self) -> Result<()> {
+        ensure!(self.count > 0, "calls.count must be at least 1");
+        Ok(())
+    }
+}
+
+impl Chat {
+    fn check(&self) -> Result<()> {
+        ensure!((1..=self.members).contains(&self.senders), "chat.senders must be from 1 to chat.members");
+        ensure!(self.members >= 2, "chat.members must be at least 2");
+        ensure!((self.rate_per_s > 0.0) != (self.window > 0), "give either chat.rate_per_s or chat.window");
+        ensure!(self.seconds > 0, "chat.seconds must be at least 1");
+        Ok(())
+    }
+}
+
+impl Idle {
+    fn check(&self) -> Result<()> {
+        ensure!(self.connections > 0 && self.at_once > 0, "idle.connections and idle.at_once must be at least 1");
+        ensure!(self.seconds > 0, "idle.seconds must be at least 1");
+        Ok(())
+    }
+}
+
+impl Storm {
+    fn check(&self) -> Result<()> {
+        ensure!((1..=self.devices).contains(&self.groups), "storm.groups must be from 1 to storm.devices");
+        ensure!(
+            self.full_members <= self.devices / self.groups,
+            "storm.full_members must not be more than a group has: {}",
+            self.devices / self.groups
+        );
+        ensure!(self.messages > 0, "storm.messages must be at least 1");
+        Ok(())
+    }
+}
+
+impl Churn {
+    /// All devices of the workload.
+    pub fn devices(&self) -> usize {
+        self.members + self.flapping_members + self.witnesses + self.flapping_witnesses + self.joiners
+    }
+
+    fn check(&self) -> Result<()> {
+        // The first makes changes, the second watches; who sends is after them.
+        ensure!(
+            self.senders > 0 && self.senders + 2 <= self.members,
+            "churn.senders must be at least 1, and churn.members two more"
+        );
+        ensure!(self.rate_per_s > 0.0, "churn.rate_per_s must be above 0");
+        ensure!(
+            self.change_every_ms > 0 && self.cut_every_ms > 0,
+            "churn.change_every_ms and cut_every_ms: at least 1"
+        );
+        ensure!(self.seconds > 0 && self.quiet_seconds > 0, "churn.seconds and quiet_seconds must be at least 1");
+        Ok(())
     }
 }
 
@@ -134,6 +292,6 @@ mod tests {
             assert!(workload.reason.len() > 40, "{}: say why", workload.name);
             names.push(workload.name);
         }
-        assert!(names.len() >= 4, "{names:?}");
+        assert!(names.len() >= 7, "{names:?}");
     }
 }
