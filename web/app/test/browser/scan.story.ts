@@ -1,7 +1,7 @@
 // What one screen shows as a QR code, another browser's camera sees: it signs in by a sheet's code, and links a further device.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { encode } from "uqr";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Hospital } from "./hospital";
@@ -15,9 +15,13 @@ beforeAll(async () => {
 afterEach(({ task }) => (task.result?.state === "fail" ? hospital.photograph(task.name) : undefined));
 afterAll(() => hospital?.close());
 
-/** Holds what a page shows before a camera. */
-async function hold(page: Page, camera: string): Promise<void> {
-  writeFileSync(camera, await page.screenshot({ type: "jpeg", quality: 90 }));
+const MARGIN = 24;
+
+/** Holds what a page shows before a camera; `part`: so close that there is little else in the picture. */
+async function hold(page: Page, camera: string, part?: Locator): Promise<void> {
+  const box = await part?.boundingBox();
+  const clip = box && { x: box.x - MARGIN, y: box.y - MARGIN, width: box.width + 2 * MARGIN, height: box.height + 2 * MARGIN };
+  writeFileSync(camera, await page.screenshot({ type: "jpeg", quality: 90, ...(clip && { clip }) }));
 }
 
 /** A sheet of the hospital's IT with a code, on a desk. */
@@ -80,10 +84,11 @@ test("a new device's code is scanned by one that is there, and the two compare a
   await boris.message("vom zweiten Gerät").waitFor();
 
   // The same person's number is the same on both sides; another's is not.
+  await boris.page.getByRole("button", { name: "Close notice" }).first().click(); // of the new device: it would stand before the code
   await boris.page.getByRole("button", { name: "Show details" }).click();
   await boris.page.getByRole("button", { name: "Safety number as a QR code" }).click();
   await boris.page.getByRole("img", { name: /QR code/ }).scrollIntoViewIfNeeded();
-  await hold(boris.page, camera);
+  await hold(boris.page, camera, boris.page.getByRole("img", { name: /QR code/ }));
   await anna.open("Boris Weber");
   await anna.page.getByRole("button", { name: "Show details" }).click();
   await anna.page.getByRole("button", { name: "Scan and compare" }).click();

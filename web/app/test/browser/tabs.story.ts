@@ -33,25 +33,6 @@ test("two tabs that send at once lose nothing, and nothing is undecryptable", as
   }
 });
 
-test("a file that is stopped in one tab is gone from the other as well", async () => {
-  const context = await hospital.browser("carla");
-  const one = new Person(await hospital.signIn(context, "carla"));
-  const other = new Person(await context.newPage());
-  await other.page.goto(hospital.page);
-  await one.openDirect("Boris Weber");
-  await other.open("Boris Weber");
-  await context.setOffline(true);
-  await one.page.getByRole("button", { name: "Attach" }).click();
-  const chooser = one.page.waitForEvent("filechooser");
-  await one.page.getByRole("menuitem", { name: "Document" }).click();
-  await (await chooser).setFiles({ name: "falsch.pdf", mimeType: "application/pdf", buffer: Buffer.alloc(40_000) });
-  await one.page.getByRole("button", { name: "Send 1 file" }).click();
-  for (const tab of [one, other]) await tab.page.getByRole("log").getByText("falsch.pdf").waitFor();
-  await one.page.getByRole("log").getByRole("button", { name: "Cancel transfer" }).click();
-  for (const tab of [one, other]) await tab.page.getByRole("log").getByText("falsch.pdf").waitFor({ state: "detached" });
-  await context.setOffline(false);
-});
-
 test("when the tab that has the engine is closed, the other goes on", async () => {
   const context = await hospital.browser("deniz");
   const first = new Person(await hospital.signIn(context, "deniz"));
