@@ -12,9 +12,9 @@ use tokio::task::JoinHandle;
 use wardline_client::core::Identity;
 use wardline_directory::key::DeviceKey;
 use wardline_e2ee::{DeviceIdentity, Engine, Suite};
-use wardline_protocol::{AccountId, NO_RESPONSE};
 use wardline_protocol::wire::client_frame::Body;
 use wardline_protocol::wire::{self, ClientFrame, Entry, ServerFrame, response, server_frame};
+use wardline_protocol::{AccountId, NO_RESPONSE};
 
 /// Request ids of a witness's own; those before it belong to signing in.
 const FIRST_REQUEST_ID: u64 = 1_000_000;
