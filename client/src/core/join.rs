@@ -44,6 +44,10 @@ impl Core {
                 conversation.record.kind = kind;
                 conversation.hold = None;
                 self.joined(id, welcome.seq);
+                // What was said since the commit may have been pushed already, while this device knew of no such conversation.
+                if let Some(conversation) = self.conversations.get_mut(&id) {
+                    conversation.fetch_wanted = true;
+                }
                 self.drop_welcome(id);
             }
             Err(JoinError::NoKeyPackage | JoinError::AlreadyJoined | JoinError::Malformed(_)) => {
