@@ -3,6 +3,12 @@
 import assert from "node:assert/strict";
 import { run, start } from "./checks.mjs";
 
+/** Frames of the plain page that are measured. */
+const PLAIN_FRAMES = 270;
+
+/** How many times the plain page's work a frame may take; 6.7 and 6.8 were measured, and the bound in milliseconds before this one left as much room. */
+const PLAIN_TIMES_MAX = 7.8;
+
 const begun = await start();
 const { address, browser } = begun;
 
@@ -43,6 +49,42 @@ const topOf = (page, text) =>
     const row = [...document.querySelectorAll('[data-row-kind="message"]')].find((one) => one.textContent === wanted);
     return row ? row.getBoundingClientRect().top - box.top : null;
   }, text);
+
+/** Milliseconds of the page's own thread so far: what else the machine does is not the page's fault. */
+async function thread(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+  return async () => (await session.send("Performance.getMetrics")).metrics.find((one) => one.name === "TaskDuration").value * 1000;
+}
+
+/** What a frame costs on this machine when a page without any framework moves as many rows and writes a few of them anew: machines differ by half and more. */
+async function plainFrameMs() {
+  const page = await browser.newPage();
+  const worked = await thread(page);
+  await page.evaluate(() => {
+    for (let row = 0; row < 32; row += 1) {
+      const bubble = document.createElement("div");
+      bubble.style.cssText = "position:absolute;left:0;right:0;padding:8px;border-radius:16px;background:#cfe6e2";
+      document.body.append(bubble);
+    }
+  });
+  const before = await worked();
+  await page.evaluate(async (frames) => {
+    const words = "Bett 4 ist frei, der Patient ist stabil seit Mitternacht. ";
+    const rows = [...document.body.children];
+    for (let frame = 0; frame < frames; frame += 1) {
+      rows.forEach((row, at) => {
+        row.style.transform = `translateY(${at * 64 - (frame % 64)}px)`;
+        if ((at + frame) % 4 === 0) row.textContent = `${frame} ${words.repeat(1 + ((at + frame) % 5))}`;
+      });
+      void document.body.offsetHeight;
+      await new Promise(requestAnimationFrame);
+    }
+  }, PLAIN_FRAMES);
+  const ms = ((await worked()) - before) / PLAIN_FRAMES;
+  await page.close();
+  return ms;
+}
 
 const CHECKS = {
   async "opens at its end, in every size"() {
@@ -121,10 +163,8 @@ const CHECKS = {
       return box.scrollHeight;
     });
     assert.ok(loaded > 1_500_000, `only ${loaded} px of history`);
-    // In the time of the page's own thread: what else the machine does is not the page's fault.
-    const session = await page.context().newCDPSession(page);
-    await session.send("Performance.enable", { timeDomain: "threadTicks" });
-    const worked = async () => (await session.send("Performance.getMetrics")).metrics.find((one) => one.name === "TaskDuration").value * 1000;
+    const plainMs = await plainFrameMs();
+    const worked = await thread(page);
     const before = await worked();
     const { frames, rows, receiveMs } = await page.evaluate(async () => {
       const box = document.querySelector('[role="log"]');
@@ -147,9 +187,9 @@ const CHECKS = {
     const at = (share) => frames[Math.floor(frames.length * share)].toFixed(1);
     console.log(`    frames: median ${at(0.5)} ms, 95 % ${at(0.95)} ms, worst ${at(0.999)} ms; ${rows} rows in the document; a message drawn in ${receiveMs.toFixed(0)} ms`);
     const perFrameMs = ((await worked()) - before) / 270;
-    console.log(`    work of the page's thread: ${perFrameMs.toFixed(1)} ms a frame`);
+    console.log(`    work of the page's thread: ${perFrameMs.toFixed(1)} ms a frame, ${(perFrameMs / plainMs).toFixed(2)} times the ${plainMs.toFixed(1)} ms of the plain page`);
     assert.ok(rows < 80, `${rows} rows in the document`);
-    assert.ok(perFrameMs < 24, "too much work for 60 frames a second");
+    assert.ok(perFrameMs < PLAIN_TIMES_MAX * plainMs, "too much work for 60 frames a second");
     await page.close();
   },
 };
