@@ -166,3 +166,22 @@ fn who_leaves_sees_what_is_said_until_somebody_takes_it_out() {
     assert!(world.devices[DORA].core.members(&group).is_empty());
     check(&world, group);
 }
+
+#[test]
+fn who_leaves_and_is_added_at_once_is_a_member_again() {
+    let (mut world, group) = found(7);
+    let account = world.devices[DORA].account;
+    world.command(DORA, Command::Leave { conversation: group });
+    while world.carry_up(DORA) {}
+    world.sync(usize::MAX);
+    // Nobody has been told of it: for who adds her she is still a member.
+    assert!(world.devices[0].core.members(&group).iter().any(|(member, _)| *member == account));
+    let add = world.command(0, Command::AddAccounts { conversation: group, accounts: vec![account] });
+    world.settle();
+    assert!(matches!(world.devices[0].replies[&add], Ok(Reply::Done)));
+    assert_eq!(state(&world, DORA, group), Membership::Joined);
+    say(&mut world, 0, group, "welcome back");
+    world.settle();
+    assert_eq!(texts(&world, DORA), ["welcome back"]);
+    check(&world, group);
+}

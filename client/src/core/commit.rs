@@ -28,6 +28,8 @@ pub(super) struct Plan {
     pub(super) packages: Option<Vec<wire::KeyPackageOf>>,
     attempts: u32,
     directory_asked: bool,
+    /// The log has taken in a commit of it.
+    landed: bool,
 }
 
 #[derive(Clone)]
@@ -80,6 +82,7 @@ impl Core {
                 packages: None,
                 attempts: 0,
                 directory_asked: false,
+                landed: false,
             });
         }
         self.dirty.insert(id);
@@ -157,7 +160,7 @@ impl Core {
                 Step::Commit(Change { remove_devices, roster: (wanted != now).then_some(wanted), ..Change::default() })
             }
             PlanKind::Add { .. } if plan.fetching => Step::Wait,
-            PlanKind::Add { accounts, .. } => {
+            PlanKind::Add { accounts, created } => {
                 let Some(packages) = &plan.packages else { return Step::Fetch(accounts.clone()) };
                 let absent = |package: &&wire::KeyPackageOf| {
                     let member = |m: &wardline_e2ee::Member| m.device_id.as_bytes().as_slice() == package.device_id;
@@ -170,7 +173,10 @@ impl Core {
                     .filter(|account| !roster::contains(&now, **account))
                     .fold(now.clone(), |roster, account| roster::with(&roster, *account, false));
                 if add_key_packages.is_empty() && wanted == now {
-                    return Step::Finished;
+                    // Who is to be added is a member; but it may be leaving, which the node knows alone. It takes no commit then until the removal
+                    // has been made, and there is something to add.
+                    let there = !created && members.iter().any(|member| accounts.contains(&member.account_id));
+                    return if there && !plan.landed { Step::Commit(Change::default()) } else { Step::Finished };
                 }
                 Step::Commit(Change {
                     add_key_packages,
@@ -334,6 +340,7 @@ impl Core {
     fn own_commit_landed(&mut self, id: ConversationId, in_flight: InFlight) {
         let InFlight::Plan(plan_id) = in_flight else { return };
         let Some(plan) = self.find_plan(id, plan_id) else { return };
+        plan.landed = true;
         if let PlanKind::Add { .. } = plan.kind {
             // There may be another batch; `step` finds out.
             if let Step::Finished = self.step(id, plan_id) {
