@@ -12,4 +12,5 @@ pub mod member;
 pub mod node;
 pub mod report;
 pub mod run;
+pub mod video;
 pub mod workload;

@@ -84,6 +84,11 @@ impl Times {
         self.0.len()
     }
 
+    /// So many of them (0 to 1) took no longer, in milliseconds.
+    pub fn millis(&self, quantile: f64) -> f64 {
+        self.0.value_at_quantile(quantile) as f64 / 1e3
+    }
+
     /// In milliseconds.
     pub fn metric(&self) -> Metric {
         let millis = |micros: u64| (micros as f64 / 10.0).round() / 100.0;

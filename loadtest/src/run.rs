@@ -2,7 +2,7 @@
 use crate::node::Node;
 use crate::report::{Metric, Report};
 use crate::workload::Workload;
-use crate::{calls, chat, machine};
+use crate::{calls, chat, machine, video};
 use anyhow::{Context as _, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,6 +26,16 @@ impl Figures {
             *self.errors.entry(name.to_owned()).or_default() += count;
         }
     }
+
+    fn report(self, workload: &Workload) -> Report {
+        Report {
+            workload: workload.name.clone(),
+            commit: machine::commit(),
+            machine: machine::description(),
+            metrics: self.metrics,
+            errors: self.errors,
+        }
+    }
 }
 
 /// Starts a node, runs the workload on it, and ends it.
@@ -33,6 +43,10 @@ impl Figures {
 /// # Errors
 /// What kept the workload from being run as it is written.
 pub async fn run(workload: &Workload, program: Option<&Path>) -> Result<Report> {
+    if let Some(load) = workload.video.clone() {
+        let figures = tokio::task::spawn_blocking(move || video::run(&load)).await??;
+        return Ok(figures.report(workload));
+    }
     let accounts = match (&workload.calls, &workload.chat) {
         (_, Some(chat)) => chat.members + chat.witnesses,
         _ => 2,
@@ -48,11 +62,5 @@ pub async fn run(workload: &Workload, program: Option<&Path>) -> Result<Report> 
     let load_cpu = machine::cpu_time(std::process::id())? - load_before;
     figures.metric("load_cpu_s", Metric::value("s", load_cpu.as_secs_f64()));
     figures.metric("server_resident_mb", Metric::value("MB", node.resident_bytes()? as f64 / 1e6));
-    Ok(Report {
-        workload: workload.name.clone(),
-        commit: machine::commit(),
-        machine: machine::description(),
-        metrics: figures.metrics,
-        errors: figures.errors,
-    })
+    Ok(figures.report(workload))
 }

@@ -15,6 +15,8 @@ pub struct Workload {
     pub calls: Option<Calls>,
     /// Messages into groups.
     pub chat: Option<Chat>,
+    /// Video from one sender to many receivers.
+    pub video: Option<Video>,
 }
 
 /// Voice calls between two native clients, one after the other.
@@ -54,6 +56,45 @@ pub struct Chat {
     pub warm_up_seconds: u64,
 }
 
+/// Video from one sender to many receivers, in one room or several.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Video {
+    /// Rooms, each with one sender.
+    pub rooms: u32,
+    /// Receivers in each room.
+    pub viewers: u32,
+    /// What each frame is.
+    pub frames: FrameSizes,
+    /// Frames a second.
+    pub frames_per_s: u32,
+    /// Packets of each frame, where they are equal.
+    pub packets_per_frame: usize,
+    /// Bytes of each RTP payload; of the largest, where they differ.
+    pub payload_bytes: usize,
+    /// Receivers that open every frame. The others compare every packet with what was sent.
+    pub openers: usize,
+    /// Media packets lost on the way to each receiver, in percent, which are to be repaired.
+    #[serde(default)]
+    pub drop_percent: f64,
+    /// How long is measured, in seconds.
+    pub seconds: u64,
+    /// How long is sent before it is measured, in seconds.
+    pub warm_up_seconds: u64,
+}
+
+/// Where the sizes of frames come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FrameSizes {
+    /// All are equal.
+    Equal,
+    /// A recorded VP8 encoder (`loadtest/traces/`).
+    Vp8,
+    /// Voice: one packet each.
+    Voice,
+}
+
 impl Workload {
     /// Reads a workload, with some of its values changed (`"chat.members=20"`).
     ///
@@ -79,7 +120,11 @@ impl Workload {
     }
 
     fn check(&self) -> Result<()> {
+        if let (Some(video), None, None) = (&self.video, &self.calls, &self.chat) {
+            return video.check();
+        }
         match (&self.calls, &self.chat) {
+            _ if self.video.is_some() => bail!("give exactly one of [calls], [chat] and [video]"),
             (Some(calls), None) if calls.count == 0 => bail!("calls.count must be at least 1"),
             (None, Some(chat)) if chat.senders == 0 || chat.senders > chat.members => {
                 bail!("chat.senders must be from 1 to chat.members")
@@ -90,7 +135,22 @@ impl Workload {
             }
             (None, Some(chat)) if chat.seconds == 0 => bail!("chat.seconds must be at least 1"),
             (Some(_), None) | (None, Some(_)) => Ok(()),
-            _ => bail!("give exactly one of [calls] and [chat]"),
+            _ => bail!("give exactly one of [calls], [chat] and [video]"),
+        }
+    }
+}
+
+impl Video {
+    fn check(&self) -> Result<()> {
+        match self {
+            _ if self.rooms == 0 || self.viewers == 0 => bail!("video.rooms and video.viewers must be at least 1"),
+            _ if self.frames_per_s == 0 || self.seconds == 0 => {
+                bail!("video.frames_per_s and video.seconds must be at least 1")
+            }
+            _ if self.packets_per_frame == 0 => bail!("video.packets_per_frame must be at least 1"),
+            _ if !(60..=1_200).contains(&self.payload_bytes) => bail!("video.payload_bytes must be from 60 to 1200"),
+            _ if !(0.0..=50.0).contains(&self.drop_percent) => bail!("video.drop_percent must be from 0 to 50"),
+            _ => Ok(()),
         }
     }
 }
