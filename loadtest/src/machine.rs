@@ -43,7 +43,8 @@ pub fn cpu_time_exact(process: u32) -> Result<Duration> {
     for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
         // A thread may end while the others are read.
         let Ok(schedstat) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
-        used += Duration::from_nanos(schedstat.split(' ').next().unwrap_or_default().parse().context("schedstat")?);
+        used +=
+            Duration::from_nanos(schedstat.split(' ').next().unwrap_or_default().parse::<u64>().context("schedstat")?);
     }
     Ok(used)
 }

@@ -95,7 +95,7 @@ pub struct Devices {
     poll: Poll,
     events: Events,
     buffers: Vec<Vec<u8>>,
-    swept_at: Instant,
+    swept_at: Option<Instant>,
     fresh: bool,
 }
 
@@ -110,7 +110,7 @@ impl Devices {
             poll.registry().register(&mut device.socket, Token(index), Interest::READABLE)?;
         }
         let buffers = vec![vec![0; BUFFER_BYTES]; BUFFERS];
-        Ok(Self { all, poll, events: Events::with_capacity(256), buffers, swept_at: Instant::now(), fresh: true })
+        Ok(Self { all, poll, events: Events::with_capacity(256), buffers, swept_at: None, fresh: true })
     }
 
     /// Gives the devices back.
@@ -146,8 +146,8 @@ impl Devices {
             device.receive(&mut self.buffers, &mut keep, |peer, arrived| each(index, peer, arrived))?;
         }
         let now = Instant::now();
-        if now.saturating_duration_since(self.swept_at) >= SWEEP_EVERY {
-            self.swept_at = now;
+        if self.swept_at.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_EVERY) {
+            self.swept_at = Some(now);
             for device in self.all.iter_mut().filter(|device| device.peer.timeout() <= now) {
                 device.peer.handle_timeout(now)?;
                 device.flush();

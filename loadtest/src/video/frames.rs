@@ -179,7 +179,10 @@ impl Source {
     /// When SFrame's counter is used up.
     pub fn next_frame(&mut self) -> Result<Vec<Sent>> {
         let (key, payload_bytes) = match &self.sizes {
-            Sizes::Voice { bytes } => return self.voice(*bytes),
+            Sizes::Voice { bytes } => {
+                let bytes = *bytes;
+                return self.voice(bytes);
+            }
             Sizes::Equal { packets, bytes } => (self.frame == 0, packets * (bytes - 1)),
             Sizes::Trace { frames, .. } => {
                 let at = usize::try_from(self.frame).unwrap_or_default() % frames.len();
@@ -205,7 +208,7 @@ impl Source {
             let (bytes, after) = rest.split_at_checked(length).context("cut to the end")?;
             rest = after;
             let descriptor = if part == 0 { FIRST_DESCRIPTOR } else { NEXT_DESCRIPTOR };
-            let payload = [&[descriptor], bytes].concat().into();
+            let payload = [[descriptor].as_slice(), bytes].concat().into();
             packets.push(Sent { index: self.index, frame: self.frame, part: (part, parts), at_ns: 0, payload });
             self.index += 1;
         }

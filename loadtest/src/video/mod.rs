@@ -144,9 +144,8 @@ fn figures(outcome: &Outcome) -> Figures {
     figures.metric("added_latency_ms", outcome.latency.metric());
     figures.metric("sent_late_ms", outcome.late.metric());
     figures.metric("server_cpu_us_per_packet", value("us", outcome.cpu_us_per_packet()));
-    figures.metric("load_cpu_us_per_packet", {
-        value("us", outcome.load_cpu.as_secs_f64() * 1e6 / outcome.delivered.max(1) as f64)
-    });
+    let load_us = outcome.load_cpu.as_secs_f64() * 1e6 / outcome.delivered.max(1) as f64;
+    figures.metric("load_cpu_us_per_packet", value("us", load_us));
     figures.metric("server_cpu_ms_per_join", value("ms", outcome.join_cpu.as_secs_f64() * 1e3 / participants));
     figures.metric("server_kb_per_participant", value("kB", outcome.grown_bytes as f64 / 1e3 / participants));
     figures.metric("frames_opened", value("frames", outcome.opened as f64));
