@@ -15,7 +15,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("relay", &["protocol", "directory", "e2ee", "signaling", "sfu"]),
     ("client", &["protocol", "directory", "e2ee"]),
     ("web", &["protocol", "directory", "e2ee", "client"]),
-    ("loadtest", &["protocol", "directory", "e2ee", "client"]),
+    ("loadtest", &["protocol", "directory", "e2ee", "client", "sfu"]),
+    ("versus", &["loadtest"]),
 ];
 
 /// Crates of `tests/`, which nothing of the product may use.

@@ -20,5 +20,6 @@ pub mod report;
 pub mod run;
 pub mod sample;
 pub mod storm;
+pub mod video;
 pub mod witness;
 pub mod workload;

@@ -36,6 +36,19 @@ pub fn cpu_time(process: u32) -> Result<Duration> {
     Ok(Duration::from_secs_f64((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
 }
 
+/// CPU time that the threads which a process has now have used, kernel time included, to the nanosecond. For processes whose threads do not
+/// come and go.
+pub fn cpu_time_exact(process: u32) -> Result<Duration> {
+    let mut used = Duration::ZERO;
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may end while the others are read.
+        let Ok(schedstat) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        used +=
+            Duration::from_nanos(schedstat.split(' ').next().unwrap_or_default().parse::<u64>().context("schedstat")?);
+    }
+    Ok(used)
+}
+
 /// Memory that a process holds (resident set), in bytes.
 pub fn resident_bytes(process: u32) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
@@ -84,12 +97,14 @@ mod tests {
     #[test]
     fn own_use_is_seen() {
         let before = cpu_time(std::process::id()).unwrap();
+        let before_exact = cpu_time_exact(std::process::id()).unwrap();
         let until = std::time::Instant::now() + Duration::from_millis(300);
         let mut sum = 0_u64;
         while std::time::Instant::now() < until {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
         assert!(cpu_time(std::process::id()).unwrap() - before >= Duration::from_millis(50));
+        assert!(cpu_time_exact(std::process::id()).unwrap() - before_exact >= Duration::from_millis(50));
         assert!(resident_bytes(std::process::id()).unwrap() > 1_000_000);
     }
 

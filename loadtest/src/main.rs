@@ -83,11 +83,11 @@ fn start(command: Command) -> Result<Option<String>> {
     };
     let workload = Workload::read(&workload, &set)?;
     let report = runtime.block_on(async {
-        let node = match &links {
-            Some(links) => run::given(&workload, links, node_process)?,
-            None => run::start(&workload, node.as_deref()).await?,
-        };
-        run::run_on(&workload, &node, &Arc::default(), true).await
+        let live = Arc::default();
+        match &links {
+            Some(links) => run::run_on(&workload, &run::given(&workload, links, node_process)?, &live, true).await,
+            None => run::run(&workload, node.as_deref(), &live, true).await,
+        }
     })?;
     eprint!("{report}");
     let text = serde_json::to_string_pretty(&report)? + "\n";

@@ -134,6 +134,11 @@ impl Times {
         steps.map(|step| (step.quantile(), millis(step.value_iterated_to()))).collect()
     }
 
+    /// So many of them (0 to 1) took no longer, in milliseconds.
+    pub fn millis(&self, quantile: f64) -> f64 {
+        self.0.value_at_quantile(quantile) as f64 / 1e3
+    }
+
     /// In milliseconds.
     pub fn metric(&self) -> Metric {
         Metric::Distribution {

@@ -2,8 +2,9 @@
 use crate::live::Live;
 use crate::node::Node;
 use crate::report::{Metric, OverTime, Plots, Report, Times};
-use crate::sample::Sampler;
-use crate::workload::Workload;
+use crate::sample::{Sample, Sampler};
+use crate::video::{self, System as _};
+use crate::workload::{Video, Workload};
 use crate::{calls, chat, churn, idle, machine, storm};
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
@@ -48,14 +49,51 @@ impl Figures {
             *self.errors.entry(name.to_owned()).or_default() += count;
         }
     }
+
+    /// The report, with what is known of every run.
+    fn report(mut self, workload: &Workload, live: &Live, samples: Vec<Sample>) -> Report {
+        let most = samples.iter().map(|sample| sample.node_bytes).max().filter(|bytes| *bytes > 0);
+        self.maybe("server_resident_max_mb", "MB", most.map(|bytes| bytes as f64 / 1e6));
+        let dropped = samples.last().map_or(0, |last| last.datagrams_dropped);
+        self.metric("datagrams_dropped", Metric::value("datagrams", dropped as f64));
+        let plots = Plots {
+            reason: workload.reason.clone(),
+            settings: workload.settings(),
+            phases: live.phases(),
+            samples,
+            ..self.plots
+        };
+        Report {
+            workload: workload.name.clone(),
+            commit: machine::commit(),
+            machine: machine::description(),
+            metrics: self.metrics,
+            errors: self.errors,
+            plots,
+        }
+    }
 }
 
-/// Starts a node, runs the workload on it, and ends it.
+/// Starts what the workload needs (a node; for `video` a media plane alone), runs it, and ends that. `live` tells others how it goes; `shown`:
+/// standard error does.
 ///
 /// # Errors
 /// What kept the workload from being run as it is written.
-pub async fn run(workload: &Workload, program: Option<&Path>) -> Result<Report> {
-    run_on(workload, &start(workload, program).await?, &Arc::default(), false).await
+pub async fn run(workload: &Workload, program: Option<&Path>, live: &Arc<Live>, shown: bool) -> Result<Report> {
+    match &workload.video {
+        Some(load) => run_video(workload, load.clone(), live.clone(), shown).await,
+        None => run_on(workload, &start(workload, program).await?, live, shown).await,
+    }
+}
+
+async fn run_video(workload: &Workload, load: Video, live: Arc<Live>, shown: bool) -> Result<Report> {
+    machine::open_files(u64::from(load.rooms) * (u64::from(load.viewers) + 1) + FILES_BESIDE)?;
+    let mut system = video::media_plane()?;
+    let sampler = Sampler::start(live.clone(), Some(system.process()), shown)?;
+    let counted = live.clone();
+    let figures = tokio::task::spawn_blocking(move || video::run(&load, &mut system, &counted)).await?;
+    let samples = sampler.end();
+    Ok(figures?.report(workload, &live, samples))
 }
 
 /// A node for a workload.
@@ -73,6 +111,7 @@ pub async fn start(workload: &Workload, program: Option<&Path>) -> Result<Node> 
 /// # Errors
 /// What is wrong with the file; that it has too few links.
 pub fn given(workload: &Workload, links: &Path, process: Option<u32>) -> Result<Node> {
+    ensure!(workload.video.is_none(), "[video] brings its own media plane: leave --links out");
     machine::open_files(workload.accounts() as u64 + FILES_BESIDE)?;
     let text = std::fs::read_to_string(links).with_context(|| format!("reading {}", links.display()))?;
     let needed = workload.accounts();
@@ -105,24 +144,6 @@ pub async fn run_on(workload: &Workload, node: &Node, live: &Arc<Live>, shown: b
     let load_cpu = machine::cpu_time(std::process::id())?.saturating_sub(load_before);
     figures.metric("load_cpu_s", Metric::value("s", load_cpu.as_secs_f64()));
     figures.maybe("server_resident_mb", "MB", node.resident_bytes().map(|bytes| bytes as f64 / 1e6));
-    let most = samples.iter().map(|sample| sample.node_bytes).max().filter(|bytes| *bytes > 0);
-    figures.maybe("server_resident_max_mb", "MB", most.map(|bytes| bytes as f64 / 1e6));
     figures.errors("node_ended", u64::from(node.has_ended()));
-    let dropped = samples.last().map_or(0, |last| last.datagrams_dropped);
-    figures.metric("datagrams_dropped", Metric::value("datagrams", dropped as f64));
-    let plots = Plots {
-        reason: workload.reason.clone(),
-        settings: workload.settings(),
-        phases: live.phases(),
-        samples,
-        ..figures.plots
-    };
-    Ok(Report {
-        workload: workload.name.clone(),
-        commit: machine::commit(),
-        machine: machine::description(),
-        metrics: figures.metrics,
-        errors: figures.errors,
-        plots,
-    })
+    Ok(figures.report(workload, live, samples))
 }

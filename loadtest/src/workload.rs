@@ -21,6 +21,8 @@ pub struct Workload {
     pub storm: Option<Storm>,
     /// A group whose members and connections change all the time.
     pub churn: Option<Churn>,
+    /// Video from one sender to many receivers.
+    pub video: Option<Video>,
 }
 
 /// Voice calls between two native clients, one after the other.
@@ -135,6 +137,45 @@ pub struct Churn {
     pub seconds: u64,
 }
 
+/// Video from one sender to many receivers, in one room or several.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Video {
+    /// Rooms, each with one sender.
+    pub rooms: u32,
+    /// Receivers in each room.
+    pub viewers: u32,
+    /// What each frame is.
+    pub frames: FrameSizes,
+    /// Frames a second.
+    pub frames_per_s: u32,
+    /// Packets of each frame, where they are equal.
+    pub packets_per_frame: usize,
+    /// Bytes of each RTP payload; of the largest, where they differ.
+    pub payload_bytes: usize,
+    /// Receivers that open every frame. The others compare every packet with what was sent.
+    pub openers: usize,
+    /// Media packets lost on the way to each receiver, in percent, which are to be repaired.
+    #[serde(default)]
+    pub drop_percent: f64,
+    /// How long is measured, in seconds.
+    pub seconds: u64,
+    /// How long is sent before it is measured, in seconds.
+    pub warm_up_seconds: u64,
+}
+
+/// Where the sizes of frames come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FrameSizes {
+    /// All are equal.
+    Equal,
+    /// A recorded VP8 encoder (`loadtest/traces/`).
+    Vp8,
+    /// Voice: one packet each.
+    Voice,
+}
+
 impl Workload {
     /// Reads a workload, with some of its values changed (`"chat.members=20"`).
     ///
@@ -166,11 +207,12 @@ impl Workload {
             self.idle.as_ref().map(Idle::check),
             self.storm.as_ref().map(Storm::check),
             self.churn.as_ref().map(Churn::check),
+            self.video.as_ref().map(Video::check),
         ];
         let mut given = given.into_iter().flatten();
         match (given.next(), given.next()) {
             (Some(checked), None) => checked,
-            _ => bail!("give exactly one of [calls], [chat], [idle], [storm], [churn]"),
+            _ => bail!("give exactly one of [calls], [chat], [idle], [storm], [churn], [video]"),
         }
     }
 
@@ -181,6 +223,7 @@ impl Workload {
             Self { idle: Some(idle), .. } => idle.connections,
             Self { storm: Some(storm), .. } => storm.devices + storm.groups,
             Self { churn: Some(churn), .. } => churn.devices(),
+            Self { video: Some(_), .. } => 0,
             _ => 2,
         }
     }
@@ -249,6 +292,17 @@ impl Churn {
             "churn.change_every_ms and cut_every_ms: at least 1"
         );
         ensure!(self.seconds > 0 && self.quiet_seconds > 0, "churn.seconds and quiet_seconds must be at least 1");
+        Ok(())
+    }
+}
+
+impl Video {
+    fn check(&self) -> Result<()> {
+        ensure!(self.rooms > 0 && self.viewers > 0, "video.rooms and video.viewers must be at least 1");
+        ensure!(self.frames_per_s > 0 && self.seconds > 0, "video.frames_per_s and video.seconds must be at least 1");
+        ensure!(self.packets_per_frame > 0, "video.packets_per_frame must be at least 1");
+        ensure!((60..=1_200).contains(&self.payload_bytes), "video.payload_bytes must be from 60 to 1200");
+        ensure!((0.0..=50.0).contains(&self.drop_percent), "video.drop_percent must be from 0 to 50");
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use wardline_loadtest::{html, run, workload::Workload};
 async fn short(name: &str, changes: &[&str]) -> Report {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("workloads/{name}.toml"));
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
-    let report = run::run(&Workload::read(&path, &changes).unwrap(), None).await.unwrap();
+    let report = run::run(&Workload::read(&path, &changes).unwrap(), None, &Arc::default(), false).await.unwrap();
     println!("{report}");
     report
 }
@@ -219,6 +219,6 @@ async fn a_window_keeps_the_node_busy() {
 async fn a_missing_node_is_named() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads/calls.toml");
     let workload = Workload::read(&path, &[]).unwrap();
-    let error = run::run(&workload, Some(Path::new("/nowhere/wardline"))).await.unwrap_err();
+    let error = run::run(&workload, Some(Path::new("/nowhere/wardline")), &Arc::default(), false).await.unwrap_err();
     assert!(format!("{error:#}").contains("/nowhere/wardline"), "{error:#}");
 }

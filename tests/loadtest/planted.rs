@@ -53,7 +53,7 @@ async fn stumble(node: u32, live: &Live) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_stands_still_now_and_then_is_seen_in_the_tail() {
     let workload = workload();
-    let sound = run::run(&workload, None).await.unwrap();
+    let sound = run::run(&workload, None, &Arc::default(), false).await.unwrap();
     assert!(sound.errors.is_empty(), "{:?}", sound.errors);
 
     let node = run::start(&workload, None).await.unwrap();

@@ -27,8 +27,8 @@ pub(super) enum Mutation<'a> {
     Timeout,
     /// An offer of the participant, its first or a further one.
     Offer(SdpOffer),
-    /// A packet to send on a line.
-    Write(Mid, RtpWrite),
+    /// Packets to send, each on its line. They are taken out.
+    Write(&'a mut Vec<(Mid, RtpWrite)>),
     /// Ask the participant for a key frame on a line that it sends.
     KeyFrame(Mid),
     /// Say goodbye.
@@ -123,9 +123,12 @@ impl Driver {
                 outcome.answer = Some(self.rtc.sdp_api().accept_offer(offer)?);
                 Ok(())
             }
-            Mutation::Write(mid, packet) => {
-                if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
-                    stream.write_rtp(packet);
+            Mutation::Write(packets) => {
+                let mut direct = self.rtc.direct_api();
+                for (mid, packet) in packets.drain(..) {
+                    if let Some(stream) = direct.stream_tx_by_mid(mid, None) {
+                        stream.write_rtp(packet);
+                    }
                 }
                 Ok(())
             }

@@ -3,11 +3,11 @@ use super::driver::Mutation;
 use super::line::{self, Refused};
 use super::room::{Connection, Source, Track};
 use super::{CONSENT, Core, LOST_AFTER, Output, Place, Remote, Transmit, Transport, stun};
-use crate::{DropCause, Event};
+use crate::{DropCause, Event, RoomId};
 use std::time::Instant;
 use str0m::media::Mid;
 use str0m::net::Protocol;
-use str0m::rtp::RtpPacket;
+use str0m::rtp::{RtpPacket, RtpWrite};
 
 impl Core {
     /// Acts on `self.outcome`, which is that of `place`.
@@ -24,7 +24,7 @@ impl Core {
                 self.heard(now, place);
             }
             for (mid, packet) in outcome.packets.drain(..) {
-                self.forward(now, place, mid, &packet);
+                self.take(now, place, mid, packet);
             }
             for mid in outcome.key_frames_wanted.drain(..) {
                 self.pass_key_frame_request(now, place, mid);
@@ -101,65 +101,113 @@ impl Core {
         self.addresses.insert(address, place);
     }
 
-    fn forward(&mut self, now: Instant, from: Place, mid: Mid, packet: &RtpPacket) {
+    // Takes a packet of a participant in; it leaves with [`Core::forward`].
+    fn take(&mut self, now: Instant, from: Place, mid: Mid, packet: RtpPacket) {
         let Some(seat) = self.places.get_mut(from) else { return };
         if seat.allowed_since.is_none() {
             return self.drop_packet(DropCause::NotAllowed);
         }
-        let room = seat.room;
-        let Some(track) = seat.connection.as_mut().and_then(|c| c.track(mid, packet, &mut self.next_serial)) else {
+        let Some(track) = seat.connection.as_mut().and_then(|c| c.track(mid, &packet, &mut self.next_serial)) else {
             return self.drop_packet(DropCause::NoLine);
         };
-        let Some(members) = self.rooms.get_mut(&room).map(std::mem::take) else { return };
-        let mut forwarded = false;
-        for to in members.iter().copied().filter(|to| *to != from) {
-            match self.forward_to(now, from, &track, packet, to) {
-                Ok(()) => {
-                    self.counters.forwarded += 1;
-                    forwarded = true;
-                }
-                Err(cause) => self.drop_packet(cause),
+        if seat.waiting.push(now, track, packet) {
+            self.waiting.push_back(from);
+        }
+    }
+
+    /// Forwards what is complete, or has waited for the rest of its frame for long enough. To be called when everything that is there was taken in:
+    /// the more packets leave together, the less each costs.
+    pub fn forward(&mut self, now: Instant) {
+        for _ in 0..self.waiting.len() {
+            let Some(from) = self.waiting.pop_front() else { return };
+            let Some(seat) = self.places.get_mut(from) else { continue };
+            let Some(due) = seat.waiting.due() else { continue };
+            if due > now {
+                self.waiting.push_back(from);
+                continue;
+            }
+            let room = seat.room;
+            let mut packets = seat.waiting.take();
+            self.forward_all(now, from, room, &packets);
+            packets.clear();
+            if let Some(seat) = self.places.get_mut(from) {
+                seat.waiting.packets = packets;
             }
         }
+    }
+
+    fn forward_all(&mut self, now: Instant, from: Place, room: RoomId, packets: &[(Track, RtpPacket)]) {
+        let Some(members) = self.rooms.get_mut(&room).map(std::mem::take) else { return };
+        let mut writes = std::mem::take(&mut self.writes);
+        let mut forwarded = 0;
+        for to in members.iter().copied().filter(|to| *to != from) {
+            forwarded += self.forward_to(now, from, packets, to, &mut writes);
+        }
+        self.writes = writes;
         if let Some(slot) = self.rooms.get_mut(&room) {
             *slot = members;
         }
-        if forwarded {
+        self.counters.forwarded += forwarded;
+        if forwarded > 0 {
             self.tell_first_packet(now, from);
         }
     }
 
+    // Forwards packets to one participant; gives how many.
     fn forward_to(
         &mut self,
         now: Instant,
         from: Place,
-        track: &Track,
-        packet: &RtpPacket,
+        packets: &[(Track, RtpPacket)],
         to: Place,
-    ) -> Result<(), DropCause> {
-        let receiver = self.places.connection_mut(to).ok_or(DropCause::ReceiverNotReady)?;
-        if !receiver.connected || now.saturating_duration_since(receiver.heard_at) >= CONSENT {
-            return Err(DropCause::ReceiverNotReady);
+        writes: &mut Vec<(Mid, RtpWrite)>,
+    ) -> u64 {
+        let ready = |c: &&mut Connection| c.connected && now.saturating_duration_since(c.heard_at) < CONSENT;
+        let Some(receiver) = self.places.connection_mut(to).filter(ready) else {
+            packets.iter().for_each(|_| self.drop_packet(DropCause::ReceiverNotReady));
+            return 0;
+        };
+        // Hardly ever more than one: a line gets its source once.
+        let mut fresh = None;
+        for (track, packet) in packets {
+            let source = Source { place: from, line: track.line };
+            let cause = match line::assign(&mut receiver.lines, source, track.kind) {
+                None => DropCause::NoLine,
+                Some(assigned) => {
+                    if assigned.fresh && track.kind.is_video() {
+                        fresh = Some(track.line);
+                    }
+                    let mid = assigned.line.mid;
+                    match assigned.line.outgoing(now, track, packet, &receiver.driver) {
+                        Ok(write) => {
+                            writes.push((mid, write));
+                            continue;
+                        }
+                        Err(Refused::NoCodec) => DropCause::NoLine,
+                        Err(Refused::Stale) => DropCause::Stale,
+                    }
+                }
+            };
+            if let Some(count) = self.counters.dropped.get_mut(cause as usize) {
+                *count += 1;
+            }
         }
-        let source = Source { place: from, line: track.line };
-        let assigned = line::assign(&mut receiver.lines, source, track.kind).ok_or(DropCause::NoLine)?;
-        let (line, fresh) = (assigned.line, assigned.fresh);
-        let write = line.outgoing(now, track, packet, &receiver.driver).map_err(|refused| match refused {
-            Refused::NoCodec => DropCause::NoLine,
-            Refused::Stale => DropCause::Stale,
-        })?;
-        let (outgoing, incoming) = (line.mid, track.line);
-        self.drive(now, to, Mutation::Write(outgoing, write));
-        let closed = self.outcome.closed;
-        self.send();
-        if closed {
-            self.gone(to);
+        let forwarded = writes.len() as u64;
+        if forwarded > 0 {
+            self.drive(now, to, Mutation::Write(writes));
+            // What a session that broke did not take goes to nobody else.
+            writes.clear();
+            let closed = self.outcome.closed;
+            self.send();
+            if closed {
+                self.gone(to);
+            }
+            self.schedule(to);
         }
-        self.schedule(to);
-        if fresh && track.kind.is_video() {
-            self.ask_key_frame(now, from, incoming);
+        if let Some(line) = fresh {
+            self.ask_key_frame(now, from, line);
         }
-        Ok(())
+        forwarded
     }
 
     fn tell_first_packet(&mut self, now: Instant, from: Place) {

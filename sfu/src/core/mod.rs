@@ -1,10 +1,11 @@
 //! Rooms, participants and forwarding, sans-IO.
 //!
 //! [`Core`] is one shard's worth of rooms. Time, addresses and datagrams are arguments; what it wants sent and told is taken with
-//! [`Core::poll_output`], and [`Core::poll_timeout`] says when to come back. Call order: any one `handle` or command, then
-//! `poll_output` until `None`, then wait for `poll_timeout` or input.
+//! [`Core::poll_output`], and [`Core::poll_timeout`] says when to come back. Call order: `handle` what is there and commands, then
+//! [`Core::forward`], then `poll_output` until `None`, then wait for `poll_timeout` or input.
 //!
-//! Media is never queued: a packet goes out at once to everybody who can take it, and is dropped for the others.
+//! Media is not queued: a packet goes out to everybody who can take it, and is dropped for the others. Voice goes at once; a packet of
+//! video waits for the rest of its frame, a third of a millisecond at most.
 //!
 //! Absent: sockets, threads, clocks, a parser of payloads.
 mod driver;
@@ -26,8 +27,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::Candidate;
 use str0m::crypto::dtls::DtlsCert;
+use str0m::media::Mid;
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::Ssrc;
+use str0m::rtp::{RtpWrite, Ssrc};
 
 pub(crate) use places::Place;
 
@@ -136,6 +138,10 @@ pub struct Core {
     outcome: Outcome,
     // Reused while one session's outcome makes others do something.
     spare_outcome: Outcome,
+    // Participants of whom something waits to be forwarded, the longest waiting first.
+    waiting: VecDeque<Place>,
+    // Reused from one receiver to the next.
+    writes: Vec<(Mid, RtpWrite)>,
     next_serial: u64,
     counters: Counters,
 }
@@ -172,6 +178,8 @@ impl Core {
             outputs: VecDeque::new(),
             outcome: Outcome::default(),
             spare_outcome: Outcome::default(),
+            waiting: VecDeque::new(),
+            writes: Vec::new(),
             next_serial: 0,
             counters: Counters::default(),
         })
@@ -233,11 +241,18 @@ impl Core {
                 self.schedule(place);
             }
         }
+        self.forward(now);
     }
 
     /// When [`Core::handle_timeout`] is due, at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        let forward = self.forward_due();
+        self.timers.next().map_or(forward, |timer| Some(forward.map_or(timer, |forward| forward.min(timer))))
+    }
+
+    /// When [`Core::forward`] is due, where packets wait for the rest of their frame.
+    pub fn forward_due(&self) -> Option<Instant> {
+        self.waiting.iter().filter_map(|place| self.places.get(*place)?.waiting.due()).min()
     }
 
     /// The next thing that the core wants done.
@@ -319,6 +334,8 @@ impl Core {
             }
         } else if !allowed {
             seat.allowed_since = None;
+            // What waits is not forwarded any more.
+            seat.waiting.take();
         }
     }
 

@@ -22,6 +22,13 @@ const CHECKS_MAX: usize = 256;
 /// Incoming SSRCs that are told apart; the oldest is forgotten.
 const TRACKS_MAX: usize = 32;
 
+/// How long a part of a frame waits for the rest. Senders send a frame at once or nearly so; one that spreads it out gets no batches, and loses no more
+/// time than this.
+pub(super) const HOLD: Duration = Duration::from_micros(300);
+
+/// Packets of one participant that wait at most; with this many they leave.
+const WAITING_MAX: usize = 64;
+
 /// Key-frame requests to one participant are not sent more often.
 const KEY_FRAME_EVERY: Duration = Duration::from_millis(500);
 
@@ -54,6 +61,41 @@ pub(super) struct Place {
     /// The timer that is set for it, if any.
     pub(super) scheduled: Option<Instant>,
     pub(super) connection: Option<Connection>,
+    pub(super) waiting: Waiting,
+}
+
+/// What came of a participant and is not forwarded yet: the packets of a frame leave together, which makes one kernel call of them for each receiver.
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) packets: Vec<(Track, RtpPacket)>,
+    /// When the first of them came.
+    since: Option<Instant>,
+    /// They need not wait any longer: a frame is complete, or something is among them that belongs to none.
+    complete: bool,
+}
+
+impl Waiting {
+    /// Adds a packet. True: it is the first.
+    pub(super) fn push(&mut self, now: Instant, track: Track, packet: RtpPacket) -> bool {
+        let first = self.since.is_none();
+        self.since.get_or_insert(now);
+        // In video the marker ends a frame (RFC 7741 section 4.1).
+        self.complete |= packet.header.marker || track.kind.is_audio() || self.packets.len() + 1 >= WAITING_MAX;
+        self.packets.push((track, packet));
+        first
+    }
+
+    /// When they leave.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.since.map(|since| if self.complete { since } else { since + HOLD })
+    }
+
+    /// Takes them out.
+    pub(super) fn take(&mut self) -> Vec<(Track, RtpPacket)> {
+        self.since = None;
+        self.complete = false;
+        std::mem::take(&mut self.packets)
+    }
 }
 
 impl Place {
@@ -66,6 +108,7 @@ impl Place {
             lost: false,
             scheduled: None,
             connection: None,
+            waiting: Waiting::default(),
         }
     }
 

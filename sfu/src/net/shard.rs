@@ -22,6 +22,9 @@ const COMMANDS_MAX: usize = 64;
 /// The shard sleeps no longer than this, timers or not.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
+/// The shard looks at its socket so soon again while part of a frame waits for the rest.
+const PAUSE: Duration = Duration::from_micros(60);
+
 /// Where a shard tells its events.
 pub(super) type Listener = Arc<dyn Fn(Event) + Send + Sync>;
 
@@ -51,7 +54,7 @@ impl Shard {
         let mut events = Events::with_capacity(EVENTS);
         let mut more = false;
         loop {
-            let sleep = if more { Duration::ZERO } else { self.sleep() };
+            let sleep = if more || self.paused() { Duration::ZERO } else { self.sleep() };
             match self.poll.poll(&mut events, Some(sleep)) {
                 Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -69,6 +72,7 @@ impl Shard {
             }
             more = self.receive()?;
             let now = Instant::now();
+            self.core.forward(now);
             if self.core.poll_timeout().is_some_and(|at| at <= now) {
                 self.core.handle_timeout(now);
             }
@@ -76,6 +80,15 @@ impl Shard {
             more |= !self.lane.is_empty();
             self.count();
         }
+    }
+
+    // Where part of a frame is there, waits for the rest: a poll cannot wait for less than a millisecond, and a call for each part costs more than the pause.
+    fn paused(&self) -> bool {
+        let left = self.core.forward_due().map(|at| at.saturating_duration_since(Instant::now()).min(PAUSE));
+        if let Some(left) = left {
+            std::thread::sleep(left);
+        }
+        left.is_some()
     }
 
     fn sleep(&self) -> Duration {

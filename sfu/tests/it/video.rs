@@ -52,3 +52,44 @@ fn a_key_frame_request_reaches_the_sender_once() {
     }
     assert_eq!(world.peers[0].key_frames_wanted, 2, "many at once are one");
 }
+
+#[test]
+fn the_packets_of_a_frame_leave_together() {
+    let mut world = video_call(3, Link::GOOD);
+    let arrived = |world: &World| world.peers[1].heard.iter().map(|heard| heard.at).collect::<Vec<_>>();
+    let send = |world: &mut World, line, last| {
+        let now = world.now;
+        world.peers[0].send_on(now, line, b"packet", last);
+    };
+    // The first of a frame waits for the last, though that comes later.
+    send(&mut world, 1, false);
+    world.run(Duration::from_micros(200));
+    send(&mut world, 1, true);
+    let last_sent = world.now;
+    world.run(Duration::from_millis(50));
+    assert_eq!(arrived(&world), [last_sent + 2 * Link::GOOD.latency; 2]);
+    // But not for long, when it does not come.
+    send(&mut world, 1, false);
+    let sent = world.now;
+    world.run(Duration::from_millis(50));
+    let waited = arrived(&world)[2] - sent - 2 * Link::GOOD.latency;
+    assert!(waited > Duration::ZERO && waited < Duration::from_millis(1), "{waited:?}");
+    // Voice never waits, and takes along what does.
+    send(&mut world, 1, false);
+    world.run(Duration::from_micros(50));
+    send(&mut world, 0, false);
+    let spoken = world.now;
+    world.run(Duration::from_millis(50));
+    assert_eq!(arrived(&world)[3..], [spoken + 2 * Link::GOOD.latency; 2]);
+}
+
+#[test]
+fn what_waits_is_not_forwarded_when_sending_is_forbidden() {
+    let mut world = video_call(4, Link::GOOD);
+    let now = world.now;
+    world.peers[0].send_on(now, 1, b"packet", false);
+    world.run(Link::GOOD.latency + Duration::from_micros(100));
+    world.allow(1, false);
+    world.run(Duration::from_millis(50));
+    assert!(world.peers[1].heard.is_empty(), "it was revoked before the packet left");
+}

@@ -113,14 +113,21 @@ impl Peer {
     }
 
     pub fn speak_on(&mut self, now: Instant, line: usize, payload: &[u8]) {
+        self.time = self.time.wrapping_add(960);
+        self.send_on(now, line, payload, false);
+    }
+
+    /// Sends a packet of the present frame; `last` ends it.
+    pub fn send_on(&mut self, now: Instant, line: usize, payload: &[u8], last: bool) {
         let mid = self.lines[line];
         self.seq += 1;
-        self.time = self.time.wrapping_add(960);
         let pts = self.rtc.media(mid).unwrap().remote_pts().to_vec();
         let extensions = ExtensionValues { audio_level: Some(-30), voice_activity: Some(true), ..Default::default() };
         let video = self.rtc.media(mid).unwrap().kind().is_video();
-        let write =
-            RtpWrite::new(pts[0], SeqNo::from(self.seq), self.time, now, payload).ext_vals(extensions).nackable(video);
+        let write = RtpWrite::new(pts[0], SeqNo::from(self.seq), self.time, now, payload)
+            .ext_vals(extensions)
+            .marker(last)
+            .nackable(video);
         self.rtc.direct_api().stream_tx_by_mid(mid, None).unwrap().write_rtp(write);
         self.drain(now);
     }

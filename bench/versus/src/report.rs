@@ -1,0 +1,237 @@
+//! What was measured, as JSON, as lines, and as one page that needs nothing else.
+use crate::limit::Limits;
+use crate::spread::{Spread, ratio};
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// One comparison: the same load on several systems, in turns.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// What was compared, as in file names.
+    pub name: String,
+    /// In a sentence.
+    pub what: String,
+    /// The commit of the checkout.
+    pub commit: String,
+    /// The machine and the build.
+    pub machine: String,
+    /// Versions of the others.
+    pub peers: Vec<String>,
+    /// What the machine can do at all, by round.
+    pub limits: Vec<Limits>,
+    /// Every round, in the order in which they were run.
+    pub rounds: Vec<Round>,
+    /// Ours to each other system, by metric.
+    pub ratios: BTreeMap<String, Spread>,
+}
+
+/// One system in one round.
+#[derive(Debug, Serialize)]
+pub struct Round {
+    /// The system.
+    pub system: &'static str,
+    /// Its figures.
+    pub figures: BTreeMap<&'static str, f64>,
+    /// What was agreed on to protect the packets.
+    pub protection: BTreeMap<String, u64>,
+}
+
+/// Our own system's name.
+pub const OURS: &str = "wardline";
+
+impl Report {
+    /// A system's figures of one metric, in the order of rounds.
+    pub fn series(&self, system: &str, metric: &str) -> Vec<f64> {
+        let rounds = self.rounds.iter().filter(|round| round.system == system);
+        rounds.filter_map(|round| round.figures.get(metric).copied()).collect()
+    }
+
+    /// The systems, ours first.
+    pub fn systems(&self) -> Vec<&'static str> {
+        let mut systems: Vec<&'static str> = Vec::new();
+        for round in &self.rounds {
+            if !systems.contains(&round.system) {
+                systems.push(round.system);
+            }
+        }
+        systems.sort_by_key(|system| *system != OURS);
+        systems
+    }
+
+    fn metrics(&self) -> Vec<&'static str> {
+        let mut metrics: Vec<&'static str> = self.rounds.iter().flat_map(|r| r.figures.keys().copied()).collect();
+        metrics.sort_unstable();
+        metrics.dedup();
+        metrics
+    }
+
+    /// Works out the ratios.
+    pub fn compare(&mut self) {
+        for other in self.systems().into_iter().filter(|system| *system != OURS) {
+            for metric in self.metrics() {
+                let spread = ratio(&self.series(OURS, metric), &self.series(other, metric));
+                if spread.runs > 0 {
+                    self.ratios.insert(format!("{OURS}/{other} {metric}"), spread);
+                }
+            }
+        }
+    }
+
+    /// The figures as lines for a terminal.
+    pub fn lines(&self) -> String {
+        let mut out = format!("{}: {}\n  {} at {}\n", self.name, self.what, self.machine, self.commit);
+        for metric in self.metrics() {
+            for system in self.systems() {
+                let spread = Spread::of(self.series(system, metric));
+                let _ = write!(out, "  {metric:<28} {system:<10} {spread}");
+                match self.ratios.get(&format!("{OURS}/{system} {metric}")) {
+                    Some(ratio) => {
+                        let _ = writeln!(out, "   ratio {ratio}");
+                    }
+                    None => out.push('\n'),
+                }
+            }
+        }
+        let limit = |of: fn(&Limits) -> f64| Spread::of(self.limits.iter().map(of));
+        if !self.limits.is_empty() {
+            let _ = writeln!(out, "  limit: send                  {}", limit(|l| l.send_us));
+            let _ = writeln!(out, "  limit: send, 8 a call        {}", limit(|l| l.send_gso_us));
+            let _ = writeln!(out, "  limit: seal AES-128-GCM      {}", limit(|l| l.seal_aes_128_gcm_us));
+            let _ = writeln!(out, "  limit: seal AES-256-GCM      {}", limit(|l| l.seal_aes_256_gcm_us));
+        }
+        for (system, protection) in self.protection() {
+            let _ = writeln!(out, "  {system}: {protection}");
+        }
+        out
+    }
+
+    fn protection(&self) -> Vec<(&'static str, String)> {
+        let of = |system| self.rounds.iter().find(|round| round.system == system);
+        let text = |round: &Round| {
+            round.protection.iter().map(|(name, count)| format!("{name} ({count})")).collect::<Vec<_>>().join(", ")
+        };
+        self.systems().into_iter().filter_map(|system| Some((system, text(of(system)?)))).collect()
+    }
+
+    /// Writes JSON and page into a folder; gives the page's path.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn write(&self, folder: &Path) -> Result<PathBuf> {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let json = serde_json::to_string_pretty(self)?;
+        std::fs::write(folder.join(format!("{}.json", self.name)), json + "\n")?;
+        let page = folder.join(format!("{}.html", self.name));
+        std::fs::write(&page, self.page())?;
+        Ok(page)
+    }
+
+    fn page(&self) -> String {
+        let mut body = String::new();
+        for metric in self.metrics() {
+            body.push_str(&self.plot(metric));
+        }
+        let notes = self.protection().into_iter().map(|(system, text)| format!("<li>{system}: {text}</li>"));
+        let notes: String = notes.chain(self.peers.iter().map(|peer| format!("<li>{peer}</li>"))).collect();
+        format!(
+            "<!doctype html><meta charset=utf-8><title>{name}</title><style>{STYLE}</style><h1>{name}</h1><p>{what}</p>\
+             <p class=small>{machine}, commit {commit}</p>{body}<ul>{notes}</ul>",
+            name = self.name,
+            what = self.what,
+            machine = self.machine,
+            commit = self.commit,
+        )
+    }
+
+    // A row for each system: a dot for each run, a line at the median. Where the metric is the cost, the machine's limits are lines across.
+    fn plot(&self, metric: &str) -> String {
+        let systems = self.systems();
+        let all: Vec<f64> = systems.iter().flat_map(|system| self.series(system, metric)).collect();
+        let top = all.iter().copied().fold(0.0, f64::max).max(1e-9) * 1.05;
+        let x = |value: f64| LEFT + value / top * (WIDTH - LEFT - 20.0);
+        let height = 40.0 + ROW * systems.len() as f64;
+        let mut svg = format!("<h2>{metric}</h2><svg viewBox='0 0 {WIDTH} {height}' role=img aria-label='{metric}'>");
+        for tick in 0..=4 {
+            let (value, y) = (top / 1.05 * f64::from(tick) / 4.0, height - 12.0);
+            let at = x(value);
+            let _ = write!(
+                svg,
+                "<line x1={at} x2={at} y1=4 y2={} class=grid /><text x={at} y={y} class=tick>{value:.3}</text>",
+                height - 28.0
+            );
+        }
+        if metric == "cpu_us_per_packet" {
+            let limits: [(&str, fn(&Limits) -> f64); 2] =
+                [("seal and send, 8 a call", |l| l.least_us()), ("send", |l| l.send_us)];
+            for (name, of) in limits {
+                let at = x(Spread::of(self.limits.iter().map(of)).median);
+                let _ = write!(
+                    svg,
+                    "<line x1={at} x2={at} y1=4 y2={} class=limit><title>limit: {name}</title></line>",
+                    height - 28.0
+                );
+            }
+        }
+        for (row, system) in systems.iter().enumerate() {
+            let series = self.series(system, metric);
+            let (spread, y) = (Spread::of(series.iter().copied()), 22.0 + ROW * row as f64);
+            let ratio = self.ratios.get(&format!("{OURS}/{system} {metric}"));
+            let ratio = ratio.map(|ratio| format!(" (ours is {:.2} of it)", ratio.median)).unwrap_or_default();
+            let _ = write!(svg, "<text x=0 y={} class=name>{system}: {:.3}{ratio}</text>", y + 4.0, spread.median);
+            let at = x(spread.median);
+            let _ = write!(svg, "<line x1={at} x2={at} y1={} y2={} class=median />", y - 9.0, y + 9.0);
+            for value in series {
+                let _ = write!(
+                    svg,
+                    "<circle cx={} cy={y} r=4 class='{}'><title>{value:.3}</title></circle>",
+                    x(value),
+                    if *system == OURS { "ours" } else { "theirs" }
+                );
+            }
+        }
+        svg + "</svg>"
+    }
+}
+
+const WIDTH: f64 = 900.0;
+const LEFT: f64 = 300.0;
+const ROW: f64 = 28.0;
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:960px;margin:2rem auto;padding:0 1rem;color:#1a2733;background:#fff}\
+h2{font-size:1rem;margin:1.5rem 0 .25rem}svg{width:100%;height:auto;font-size:12px}.small{color:#5b6b78}.grid{stroke:#dde4ea}.tick{text-anchor:middle;fill:#5b6b78}\
+.name{fill:#1a2733}.median{stroke:#1a2733;stroke-width:2}.limit{stroke:#b3261e;stroke-dasharray:4 3}.ours{fill:#00796b;fill-opacity:.75}.theirs{fill:#7a5c00;fill-opacity:.6}\
+@media(prefers-color-scheme:dark){body{color:#e3eaf0;background:#10181f}.name{fill:#e3eaf0}.median{stroke:#e3eaf0}.grid{stroke:#2a3742}.tick,.small{fill:#9fb0bd;color:#9fb0bd}.ours{fill:#4db6ac}.theirs{fill:#e0b84c}}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_and_page_come_from_the_rounds() {
+        let round = |system, cost| Round {
+            system,
+            figures: BTreeMap::from([("cpu_us_per_packet", cost)]),
+            protection: BTreeMap::from([("AEAD_AES_256_GCM".to_owned(), 2)]),
+        };
+        let rounds = vec![round("janus", 10.0), round(OURS, 4.0), round(OURS, 3.0), round("janus", 10.0)];
+        let mut report = Report {
+            name: "test".into(),
+            what: "a test".into(),
+            commit: "0".into(),
+            machine: "none".into(),
+            peers: Vec::new(),
+            limits: vec![Limits::default()],
+            rounds,
+            ratios: BTreeMap::new(),
+        };
+        report.compare();
+        let spread = &report.ratios["wardline/janus cpu_us_per_packet"];
+        assert_eq!((spread.median, spread.min, spread.max), (0.35, 0.3, 0.4));
+        assert_eq!(report.systems(), [OURS, "janus"]);
+        let folder = tempfile::tempdir().unwrap();
+        let page = std::fs::read_to_string(report.write(folder.path()).unwrap()).unwrap();
+        assert!(page.contains("ours is 0.35 of it") && !page.contains("http"), "it needs nothing else");
+    }
+}
