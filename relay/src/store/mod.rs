@@ -3,6 +3,7 @@
 //! The SQL is kept to what PostgreSQL understands too, apart from [`schema`]. What may be written when is the plane's business;
 //! who is told afterwards, and what happens when a write fails, is in `node`.
 pub(crate) mod attachment;
+mod cursors;
 mod group;
 mod load;
 mod push;
@@ -106,9 +107,7 @@ impl Store for SqliteStore {
     async fn apply(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        for write in &writes {
-            write::apply(&mut transaction, write).await?;
-        }
+        write::apply_all(&mut transaction, &writes).await?;
         transaction.commit().await.map_err(failed)
     }
 

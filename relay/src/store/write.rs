@@ -1,5 +1,5 @@
 //! Each [`Write`] as SQL.
-use super::{failed, int};
+use super::{cursors, failed, int};
 use prost::Message;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
@@ -8,22 +8,24 @@ use wardline_protocol::wire::{Entry, entry::Content};
 use wardline_protocol::{ConversationId, DeviceId};
 use wardline_signaling::{DeviceRow, StoreError, Write};
 
-/// Applies one write inside the caller's transaction.
-pub(super) async fn apply(connection: &mut SqliteConnection, write: &Write) -> Result<(), StoreError> {
+/// Applies writes in their order, inside the caller's transaction.
+pub(super) async fn apply_all(connection: &mut SqliteConnection, mut writes: &[Write]) -> Result<(), StoreError> {
+    while !writes.is_empty() {
+        let (now, later) = writes.split_at(cursors::leading(writes).max(1));
+        match now {
+            [write] => apply(connection, write).await?,
+            all => cursors::apply(connection, all).await?,
+        }
+        writes = later;
+    }
+    Ok(())
+}
+
+async fn apply(connection: &mut SqliteConnection, write: &Write) -> Result<(), StoreError> {
     match write {
         Write::Entry(entry) => insert_entry(connection, entry).await,
-        Write::Delivered { conversation_id, device_id, seq } => {
-            let update = query("UPDATE member SET delivered_seq = $3 WHERE conversation_id = $1 AND device_id = $2");
-            let update = update.bind(id(conversation_id.as_bytes())).bind(id(device_id.as_bytes())).bind(int(*seq));
-            run(connection, update).await
-        }
-        Write::ReadUpTo { conversation_id, account_id, seq } => {
-            let upsert = query(
-                "INSERT INTO read_position (conversation_id, account_id, seq) VALUES ($1, $2, $3)
-                 ON CONFLICT (conversation_id, account_id) DO UPDATE SET seq = excluded.seq",
-            );
-            let upsert = upsert.bind(id(conversation_id.as_bytes())).bind(id(account_id.as_bytes())).bind(int(*seq));
-            run(connection, upsert).await
+        Write::Delivered { .. } | Write::ReadUpTo { .. } => {
+            cursors::apply(connection, std::slice::from_ref(write)).await
         }
         Write::Statement { version, statement } => {
             let insert = query("INSERT INTO statement (version, body, signature) VALUES ($1, $2, $3)");

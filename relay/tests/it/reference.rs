@@ -319,6 +319,45 @@ async fn every_write_reads_back_as_from_the_reference() {
 }
 
 #[tokio::test]
+async fn cursors_of_a_crowd_read_back_as_from_the_reference() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::create(&dir.path().join("wardline.db")).await.unwrap();
+    let reference = MemoryStore::new();
+    let mut writer = Writer::new(1);
+    let (one, other) = (conversation(0), conversation(1));
+    let crowd = |number: u16| {
+        let mut id = [7; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        id
+    };
+    let mut writes = vec![writer.device_row()];
+    for conversation_id in [one, other] {
+        writes.push(writer.create_conversation());
+        writes.extend((0..700).map(|number| {
+            let device_id = DeviceId::from_bytes(crowd(number));
+            Write::MemberJoined { conversation_id, device_id, first_seq: 1 }
+        }));
+    }
+    // Several times over, with others in between, and who is no member among them.
+    for n in 0..3_000_u16 {
+        let number = n.wrapping_mul(7919) % 720;
+        let conversation_id = if n % 3 == 0 { other } else { one };
+        writes.push(match n % 5 {
+            0 => Write::ReadUpTo { conversation_id, account_id: AccountId::from_bytes(crowd(number)), seq: n.into() },
+            _ => Write::Delivered { conversation_id, device_id: DeviceId::from_bytes(crowd(number)), seq: n.into() },
+        });
+        if n % 1_000 == 999 {
+            writes.push(Write::MemberLeft { conversation_id, device_id: DeviceId::from_bytes(crowd(number)) });
+        }
+    }
+    reference.apply_now(writes.clone());
+    store.apply(writes).await.unwrap();
+    let stored = shown(&store.load().await.unwrap());
+    assert!(stored == shown(&reference.load_now()), "stored and expected differ");
+    assert!(stored.contains("2993"), "the last cursors are there");
+}
+
+#[tokio::test]
 async fn pages_and_recent_messages_are_bounded_like_the_reference() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::create(&dir.path().join("wardline.db")).await.unwrap();
