@@ -150,29 +150,31 @@ impl Report {
     fn plot(&self, metric: &str) -> String {
         let systems = self.systems();
         let all: Vec<f64> = systems.iter().flat_map(|system| self.series(system, metric)).collect();
-        let top = all.iter().copied().fold(0.0, f64::max).max(1e-9) * 1.05;
-        let x = |value: f64| LEFT + value / top * (WIDTH - LEFT - 20.0);
+        let most = all.iter().copied().fold(0.0, f64::max);
+        if most == 0.0 {
+            return format!("<h2>{}</h2><p class=small>None, in any run of any system.</p>", title(metric));
+        }
+        let step = step(most);
+        let top = (most / step).ceil() * step;
+        let x = |value: f64| LEFT + value / top * (WIDTH - LEFT - 30.0);
         let height = 40.0 + ROW * systems.len() as f64;
-        let mut svg = format!("<h2>{metric}</h2><svg viewBox='0 0 {WIDTH} {height}' role=img aria-label='{metric}'>");
-        for tick in 0..=4 {
-            let (value, y) = (top / 1.05 * f64::from(tick) / 4.0, height - 12.0);
-            let at = x(value);
+        let name = title(metric);
+        let mut svg = format!("<h2>{name}</h2><svg viewBox='0 0 {WIDTH} {height}' role=img aria-label='{name}'>");
+        let mut tick = 0.0;
+        while tick <= top + step / 2.0 {
+            let (at, y) = (x(tick), height - 12.0);
             let _ = write!(
                 svg,
-                "<line x1={at} x2={at} y1=4 y2={} class=grid /><text x={at} y={y} class=tick>{value:.3}</text>",
-                height - 28.0
+                "<line x1={at} x2={at} y1=4 y2={} class=grid /><text x={at} y={y} class=tick>{}</text>",
+                height - 28.0,
+                digits(tick)
             );
+            tick += step;
         }
         if metric == "cpu_us_per_packet" {
-            let limits: [(&str, fn(&Limits) -> f64); 2] =
-                [("seal and send, 8 a call", |l| l.least_us()), ("send", |l| l.send_us)];
-            for (name, of) in limits {
+            for (_, of) in LIMITS {
                 let at = x(Spread::of(self.limits.iter().map(of)).median);
-                let _ = write!(
-                    svg,
-                    "<line x1={at} x2={at} y1=4 y2={} class=limit><title>limit: {name}</title></line>",
-                    height - 28.0
-                );
+                let _ = write!(svg, "<line x1={at} x2={at} y1=4 y2={} class=limit />", height - 28.0);
             }
         }
         for (row, system) in systems.iter().enumerate() {
@@ -180,7 +182,8 @@ impl Report {
             let (spread, y) = (Spread::of(series.iter().copied()), 22.0 + ROW * row as f64);
             let ratio = self.ratios.get(&format!("{OURS}/{system} {metric}"));
             let ratio = ratio.map(|ratio| format!(" (ours is {:.2} of it)", ratio.median)).unwrap_or_default();
-            let _ = write!(svg, "<text x=0 y={} class=name>{system}: {:.3}{ratio}</text>", y + 4.0, spread.median);
+            let median = digits(spread.median);
+            let _ = write!(svg, "<text x=0 y={} class=name>{system}: {median}{ratio}</text>", y + 4.0);
             let at = x(spread.median);
             let _ = write!(svg, "<line x1={at} x2={at} y1={} y2={} class=median />", y - 9.0, y + 9.0);
             for value in series {
@@ -192,7 +195,69 @@ impl Report {
                 );
             }
         }
-        svg + "</svg>"
+        svg += "</svg>";
+        if metric == "cpu_us_per_packet" && !self.limits.is_empty() {
+            svg.push_str(
+                "<p class=small>Dashed: what one core of this machine can do at all, measured in the same run. ",
+            );
+            for (name, of) in LIMITS {
+                let limit = Spread::of(self.limits.iter().map(of)).median;
+                let _ = write!(svg, "{name}: {} us", digits(limit));
+                for system in &systems {
+                    let times = Spread::of(self.series(system, metric)).median / limit.max(1e-9);
+                    let _ = write!(svg, ", {system} {times:.1} times");
+                }
+                svg.push_str(". ");
+            }
+            svg.push_str("</p>");
+        }
+        svg
+    }
+}
+
+/// The machine's limits that a packet's cost is shown beside.
+const LIMITS: [(&str, fn(&Limits) -> f64); 2] = [
+    ("Sealing and sending, 8 packets a call", |limits| limits.least_us()),
+    ("A send call for each packet", |limits| limits.send_us),
+];
+
+/// A metric's name for a person.
+fn title(metric: &str) -> String {
+    let known = match metric {
+        "cpu_us_per_packet" => "Server CPU for each packet delivered, us",
+        "cpu_us_per_delivery" => "Server CPU for each delivery, us",
+        "delivered_ratio" => "Delivered, of what was to be",
+        "delivered_p50_ms" => "Sent to delivered, half took no longer, ms",
+        "delivered_p99_ms" => "Sent to delivered, 99 of 100 took no longer, ms",
+        "delivered_max_ms" => "Sent to delivered, the longest, ms",
+        "frames_opened" => "Frames opened by the sample of receivers",
+        "frames_undecryptable" => "Frames that did not open",
+        "join_cpu_ms" => "Server CPU to let one participant in, ms",
+        "latency_p50_ms" => "Added latency, half took no longer, ms",
+        "latency_p99_ms" => "Added latency, 99 of 100 took no longer, ms",
+        "latency_max_ms" => "Added latency, the longest, ms",
+        "load_cpu_us_per_packet" => "The generator's own CPU for each packet, us",
+        "memory_kb_per_participant" => "Server memory for each participant, kB",
+        "memory_kb_per_device" => "Server memory for each device, kB",
+        other => other,
+    };
+    known.to_owned()
+}
+
+/// A round distance of ticks: four to eight of them up to `most`.
+fn step(most: f64) -> f64 {
+    let power = 10_f64.powf(most.log10().floor());
+    let steps = [0.2, 0.5, 1.0, 2.0].map(|of| of * power);
+    steps.into_iter().find(|step| most / step <= 8.0).unwrap_or(power)
+}
+
+/// A figure to three digits or so.
+fn digits(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".into(),
+        small if small < 0.995 => format!("{value:.3}").trim_end_matches('0').to_owned(),
+        small if small < 100.0 => format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+        _ => format!("{value:.0}"),
     }
 }
 
@@ -230,6 +295,11 @@ mod tests {
         let spread = &report.ratios["wardline/janus cpu_us_per_packet"];
         assert_eq!((spread.median, spread.min, spread.max), (0.35, 0.3, 0.4));
         assert_eq!(report.systems(), [OURS, "janus"]);
+        assert_eq!((step(25.4), step(0.9), step(1_800.0)), (5.0, 0.2, 500.0));
+        assert_eq!(
+            (digits(0.25), digits(7.4), digits(12.0), digits(1_800.0)),
+            ("0.25".into(), "7.4".into(), "12".into(), "1800".into())
+        );
         let folder = tempfile::tempdir().unwrap();
         let page = std::fs::read_to_string(report.write(folder.path()).unwrap()).unwrap();
         assert!(page.contains("ours is 0.35 of it") && !page.contains("http"), "it needs nothing else");

@@ -20,6 +20,7 @@ use crate::node::{FromSession, Readiness};
 use crate::web::origin;
 use door::{Door, Ticket};
 use quinn::crypto::rustls::HandshakeData;
+use quinn::udp::{UdpSockRef, UdpSocketState};
 use quinn::{Endpoint, EndpointConfig, TokioRuntime, VarInt};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -49,9 +50,17 @@ impl Shared {
     }
 }
 
+/// Bytes of datagrams that wait for the listener, and of those that wait to be sent: a whole house answers a message within milliseconds.
+pub const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
 /// Binds the UDP socket of the listener.
 pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-    UdpSocket::bind(address)
+    let socket = UdpSocket::bind(address)?;
+    let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+    // The kernel grants what net.core.rmem_max and wmem_max allow; what it drops is sent again.
+    let _granted = state.set_recv_buffer_size(UdpSockRef::from(&socket), SOCKET_BUFFER_BYTES);
+    let _granted = state.set_send_buffer_size(UdpSockRef::from(&socket), SOCKET_BUFFER_BYTES);
+    Ok(socket)
 }
 
 /// Puts QUIC on a bound socket.

@@ -50,12 +50,20 @@ pub(crate) async fn serve<R: Road>(mut road: R, exporter: [u8; 32], ticket: Tick
     road.close(&reason).await;
 }
 
+/// A direction of the session that is over.
+enum Side {
+    /// Nothing is written any more, for this reason.
+    Written(WireError),
+    /// Nothing is read any more.
+    Read,
+}
+
 /// Frames in and out until one side ends it; the reason is for the close of the connection.
 async fn converse<R: Road>(
     road: &mut R,
     session: SessionId,
-    queue: &Queue,
-    mut ticket: Ticket,
+    queue: &Arc<Queue>,
+    ticket: Ticket,
     shared: &Arc<Shared>,
 ) -> WireError {
     let (inlet, outlet) = match tokio::time::timeout(CONTROL_STREAM_WAIT, road.control()).await {
@@ -63,8 +71,29 @@ async fn converse<R: Road>(
         Ok(Err(_)) => return left(),
         Err(_) => return WireError::new(Code::OutOfOrder, "open the control stream first"),
     };
-    let mut write = std::pin::pin!(write_frames(outlet, session, queue, shared));
-    let mut read = std::pin::pin!(read_to_the_end(inlet, session, queue, shared));
+    // Each direction is a task: a frame wakes it alone, and not everything else that a session waits for.
+    let mut sides = JoinSet::new();
+    let (write_queue, write_shared) = (queue.clone(), shared.clone());
+    sides.spawn(async move { Side::Written(write_frames(outlet, session, &write_queue, &write_shared).await) });
+    let (read_queue, read_shared) = (queue.clone(), shared.clone());
+    sides.spawn(async move {
+        read_to_the_end(inlet, session, &read_queue, &read_shared).await;
+        Side::Read
+    });
+    let reason = watch(road, &mut sides, queue, ticket, shared).await;
+    // The plane hears nothing of a session after its end.
+    sides.shutdown().await;
+    reason
+}
+
+/// Waits for the session's end, and serves what is beside its frames.
+async fn watch<R: Road>(
+    road: &mut R,
+    sides: &mut JoinSet<Side>,
+    queue: &Queue,
+    mut ticket: Ticket,
+    shared: &Arc<Shared>,
+) -> WireError {
     let mut sign_in_overdue = std::pin::pin!(tokio::time::sleep(UNAUTHENTICATED_MAX));
     let mut goodbye_overdue = std::pin::pin!(async {
         let reason = queue.closed().await;
@@ -72,18 +101,18 @@ async fn converse<R: Road>(
         reason
     });
     let mut plane_gone = std::pin::pin!(shared.plane.closed());
-    let (mut reading, mut signing_in, mut plane, mut streams) = (true, true, true, true);
+    let (mut signing_in, mut plane, mut streams) = (true, true, true);
     // Aborted when the session is over.
     let mut bulk = JoinSet::new();
     loop {
         tokio::select! {
-            reason = &mut write => return reason,
-            () = &mut read, if reading => {
-                reading = false;
-                if !queue.is_closing() {
-                    return left();
-                }
-            }
+            Some(side) = sides.join_next() => match side {
+                Ok(Side::Written(reason)) => return reason,
+                Ok(Side::Read) if queue.is_closing() => {}
+                Ok(Side::Read) => return left(),
+                // It panicked, which has been logged.
+                Err(_) => return WireError::new(Code::Internal, "the session broke: reconnect"),
+            },
             () = queue.authenticated(), if signing_in => {
                 signing_in = false;
                 ticket.authenticated();
