@@ -16,6 +16,7 @@ pub mod machine;
 pub mod member;
 pub mod node;
 pub mod person;
+pub mod ports;
 pub mod report;
 pub mod run;
 pub mod sample;

@@ -1,5 +1,6 @@
 //! The node under load: a process of its own, with a hospital made for this run alone; or one that is there already, for whose accounts there are links.
 use crate::machine;
+use crate::ports::Ports;
 use anyhow::{Context as _, Result, ensure};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -33,16 +34,23 @@ pub struct Access {
     pub pin: CertificatePin,
     /// The hospital's public root.
     pub root: PublicKey,
+    ports: Ports,
 }
 
 impl Access {
+    fn new(address: String, pin: CertificatePin, root: PublicKey) -> Self {
+        Self { address, pin, root, ports: Ports::default() }
+    }
+
     /// A new connection that has not said anything yet.
     ///
     /// # Errors
-    /// As [`Connection::open`].
+    /// As [`Connection::open_from`].
     pub async fn connect(&self) -> Result<Connection> {
-        let addresses = std::slice::from_ref(&self.address);
-        Ok(Connection::open(addresses, std::slice::from_ref(&self.pin)).await?)
+        let mut resolved = tokio::net::lookup_host(self.address.as_str()).await?;
+        let address = resolved.next().with_context(|| format!("{} has no address", self.address))?;
+        let port = self.ports.next(address)?;
+        Ok(Connection::open_from(&port, address, std::slice::from_ref(&self.pin)).await?)
     }
 }
 
@@ -108,7 +116,7 @@ impl Node {
         }
         let link_of = invitations.iter().map(|invitation| invitation.link(root.public(), &card).to_string()).collect();
         let pin = CertificatePin(card.certificate_sha256);
-        let access = Access { address: free.to_string(), pin, root: root.public() };
+        let access = Access::new(free.to_string(), pin, root.public());
         let child = serve(&program, &data, free, page, &folder.path().join("node.log"))?;
         let process = Some(child.id());
         let node = Self { child: Some(child), process, folder, access, invitations, link_of };
@@ -130,7 +138,7 @@ impl Node {
             let seed = code.seed.as_ref().try_into().ok().with_context(damaged)?;
             let pin = CertificatePin::parse(&code.certificate_sha256).with_context(damaged)?;
             let root = PublicKey::parse(&code.root_public_key).ok().with_context(damaged)?;
-            let first = access.get_or_insert_with(|| Access { address: code.node_address.clone(), pin, root });
+            let first = access.get_or_insert_with(|| Access::new(code.node_address.clone(), pin, root));
             ensure!(
                 first.address == code.node_address && first.pin == pin && first.root.to_bytes() == root.to_bytes(),
                 "link {} is of another node or hospital than the first",

@@ -9,6 +9,7 @@ mod pin;
 pub use pin::CertificatePin;
 
 use bytes::Bytes;
+use quinn::udp::{UdpSockRef, UdpSocketState};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -108,7 +109,35 @@ pub struct Link {
     endpoint: quinn::Endpoint,
 }
 
+/// A UDP port that several connections share, for programs that have thousands of them: a port takes 3 MB for what it receives. What a
+/// [`Link`] does to its port ([`Link::rebind`], waiting in [`Link::close`]) concerns all of them.
+#[derive(Clone, Debug)]
+pub struct Port(quinn::Endpoint);
+
+impl Port {
+    /// A free port from which `remote` can be reached, with room for `buffer_bytes` of datagrams, or as much of it as the kernel grants.
+    ///
+    /// # Errors
+    /// When the operating system gives none.
+    pub fn new(remote: SocketAddr, buffer_bytes: usize) -> Result<Self, ConnectionError> {
+        let local = |error: std::io::Error| ConnectionError::Local(error.kind().to_string());
+        let socket = std::net::UdpSocket::bind(unspecified_for(remote)).map_err(local)?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket)).map_err(local)?;
+        let _granted = state.set_recv_buffer_size(UdpSockRef::from(&socket), buffer_bytes);
+        let runtime = Arc::new(quinn::TokioRuntime);
+        quinn::Endpoint::new(quinn::EndpointConfig::default(), None, socket, runtime).map(Self).map_err(local)
+    }
+}
+
 impl Connection {
+    /// [`open`](Self::open) from a port that other connections use too.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_from(port: &Port, address: SocketAddr, pins: &[CertificatePin]) -> Result<Self, ConnectionError> {
+        open_one(port.0.clone(), address, pin::client_config(pins)?).await
+    }
+
     /// Connects to the first of `addresses` ("host:port") that answers with a certificate in `pins`, and opens the control stream.
     pub async fn open(addresses: &[String], pins: &[CertificatePin]) -> Result<Self, ConnectionError> {
         let tls = pin::client_config(pins)?;
@@ -116,7 +145,7 @@ impl Connection {
         for address in addresses {
             let Ok(resolved) = tokio::net::lookup_host(address.as_str()).await else { continue };
             for address in resolved {
-                match open_one(address, tls.clone()).await {
+                match open_alone(address, tls.clone()).await {
                     Ok(connection) => return Ok(connection),
                     Err(error) => last = worse(last, error),
                 }
@@ -294,12 +323,20 @@ pub fn goodbye_error(goodbye: wire::Goodbye) -> ConnectionError {
     }
 }
 
-async fn open_one(
+async fn open_alone(
     address: SocketAddr,
     tls: Arc<quinn::crypto::rustls::QuicClientConfig>,
 ) -> Result<Connection, ConnectionError> {
     let endpoint =
         quinn::Endpoint::client(unspecified_for(address)).map_err(|e| ConnectionError::Local(e.kind().to_string()))?;
+    open_one(endpoint, address, tls).await
+}
+
+async fn open_one(
+    endpoint: quinn::Endpoint,
+    address: SocketAddr,
+    tls: Arc<quinn::crypto::rustls::QuicClientConfig>,
+) -> Result<Connection, ConnectionError> {
     let mut config = quinn::ClientConfig::new(tls);
     config.transport_config(Arc::new(transport()?));
     let connecting =

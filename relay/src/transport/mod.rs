@@ -1,5 +1,5 @@
-//! The roads of sessions: native QUIC and WebTransport on one UDP port, WebSocket behind `crate::web`. One task a connection, frames in and
-//! out. What frames mean is the plane's business.
+//! The roads of sessions: native QUIC and WebTransport on one UDP port, WebSocket behind `crate::web`. Each connection is a task, and
+//! each direction of its frames another. What frames mean is the plane's business.
 pub mod bulk;
 pub mod door;
 pub(crate) mod pulse;
@@ -7,11 +7,13 @@ pub mod queue;
 mod quic;
 pub(crate) mod road;
 pub(crate) mod session;
+mod socket;
 pub mod tls;
 pub mod websocket;
 mod webtransport;
 
 pub use session::{CONTROL_STREAM_WAIT, GOODBYE_WAIT, UNAUTHENTICATED_MAX};
+pub use socket::bind;
 pub use webtransport::HANDSHAKE_WAIT;
 
 use crate::attachments::Attachments;
@@ -20,10 +22,9 @@ use crate::node::{FromSession, Readiness};
 use crate::web::origin;
 use door::{Door, Ticket};
 use quinn::crypto::rustls::HandshakeData;
-use quinn::udp::{UdpSockRef, UdpSocketState};
-use quinn::{Endpoint, EndpointConfig, TokioRuntime, VarInt};
+use quinn::{Endpoint, EndpointConfig, Runtime as _, TokioRuntime, VarInt};
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
@@ -50,22 +51,11 @@ impl Shared {
     }
 }
 
-/// Bytes of datagrams that wait for the listener, and of those that wait to be sent: a whole house answers a message within milliseconds.
-pub const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-
-/// Binds the UDP socket of the listener.
-pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(address)?;
-    let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-    // The kernel grants what net.core.rmem_max and wmem_max allow; what it drops is sent again.
-    let _granted = state.set_recv_buffer_size(UdpSockRef::from(&socket), SOCKET_BUFFER_BYTES);
-    let _granted = state.set_send_buffer_size(UdpSockRef::from(&socket), SOCKET_BUFFER_BYTES);
-    Ok(socket)
-}
-
 /// Puts QUIC on a bound socket.
 pub fn endpoint(socket: UdpSocket, config: quinn::ServerConfig) -> io::Result<Endpoint> {
-    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
+    let runtime = Arc::new(TokioRuntime);
+    let socket = Arc::new(socket::Listener(runtime.wrap_udp_socket(socket)?));
+    Endpoint::new_with_abstract_socket(EndpointConfig::default(), Some(config), socket, runtime)
 }
 
 /// Accepts connections until the endpoint is closed.

@@ -23,7 +23,7 @@ pub const RECEIVE_WINDOW_BYTES: u32 = 512 * 1024;
 pub const SEND_WINDOW_BYTES: u64 = 1024 * 1024;
 
 /// Connections that wait to be accepted, before the listener looks at them.
-pub const INCOMING_MAX: usize = 4096;
+pub const INCOMING_MAX: usize = 16_384;
 
 /// The ALPN of HTTP/3, over which browsers open WebTransport sessions.
 pub const H3_ALPN: &[u8] = b"h3";
