@@ -76,9 +76,14 @@ pub(crate) async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
                 continue;
             }
         };
+        let Ok(connecting) = incoming.accept() else {
+            drop(ticket);
+            shared.metrics.connection_refused("handshake");
+            continue;
+        };
         let shared = shared.clone();
         tokio::spawn(async move {
-            match incoming.await {
+            match connecting.await {
                 Ok(connection) if is_native(&connection) => native(connection, ticket, &shared).await,
                 Ok(connection) => web(connection, ticket, &shared).await,
                 Err(_) => {
@@ -87,6 +92,9 @@ pub(crate) async fn accept(endpoint: Endpoint, shared: Arc<Shared>) {
                 }
             }
         });
+        // An accept is a good part of a millisecond of cryptography, with the listener locked. When a whole house comes back, what it says must be
+        // taken from the kernel in between: what is dropped costs seconds.
+        tokio::task::yield_now().await;
     }
 }
 
