@@ -4,7 +4,8 @@ mod world;
 use wardline_e2ee::{Change, roster};
 use wardline_protocol::Code;
 use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
-use world::World;
+use wardline_signaling::limit::LEASE_MS;
+use world::{Phone, World};
 
 #[test]
 fn what_one_says_the_other_reads_in_order() {
@@ -149,6 +150,37 @@ fn only_a_manager_removes_others() {
     world.catch_up(&mut boris, id);
     world.catch_up(&mut anna, id);
     world.say(&mut boris, id, "gone").unwrap();
+}
+
+/// Which of these were given a lease since the last look.
+fn lease_holders(world: &mut World, phones: &[Phone]) -> Vec<usize> {
+    let given = |push: &Push| matches!(push, Push::CommitLease(_));
+    (0..phones.len()).filter(|n| world.pushes(phones[*n].session).iter().any(given)).collect()
+}
+
+#[test]
+fn who_wants_to_commit_is_the_next_to_be_asked_for_removals() {
+    let mut world = World::new();
+    let mut anna = world.person("anna");
+    let mut others: Vec<_> = ["boris", "carla", "dora", "emil"].map(|name| world.person(name)).into();
+    let id = world.group(&mut anna, &mut others.iter_mut().collect::<Vec<_>>());
+    let leaver = others.pop().unwrap();
+    world
+        .ask(leaver.session, Ask::LeaveConversation(wire::LeaveConversation { conversation_id: id.to_bytes() }))
+        .unwrap();
+    let mut members = others;
+    members.push(anna);
+    members.sort_by_key(|phone| phone.device);
+    let [asleep] = lease_holders(&mut world, &members)[..] else { panic!("exactly one lease") };
+    // Not the one whose turn it would be.
+    let awake = (asleep + 2) % 4;
+    let refused = world.submit(&mut members[awake], id, Change::default()).err().unwrap();
+    assert_eq!(refused.code, Code::MissingRemovals);
+    assert!(refused.retry_after_ms > 0);
+    world.pass_ms(LEASE_MS);
+    assert_eq!(lease_holders(&mut world, &members), [awake]);
+    world.pass_ms(LEASE_MS);
+    assert_eq!(lease_holders(&mut world, &members), [(awake + 1) % 4], "then it goes round as before");
 }
 
 #[test]

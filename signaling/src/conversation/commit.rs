@@ -32,7 +32,12 @@ impl Plane {
         };
         match &staged.committer {
             Committer::Member(member) if member.device_id == caller.device_id => {
-                self.check_member_commit(caller, conversation_id, conversation, &staged)?;
+                if let Err(why) = self.check_member_commit(caller, conversation_id, conversation, &staged) {
+                    if why.code == Code::MissingRemovals {
+                        self.note_wish_to_commit(conversation_id, caller.device_id);
+                    }
+                    return Err(why);
+                }
             }
             Committer::External(member) if member.device_id == caller.device_id => {
                 self.check_external_commit(caller, conversation, &staged)?;

@@ -54,6 +54,13 @@ impl Plane {
         )
     }
 
+    /// A member wanted to commit, and must wait for removals: it is awake, which who holds the lease may not be. It is the next to be asked.
+    pub(super) fn note_wish_to_commit(&mut self, conversation_id: ConversationId, device_id: DeviceId) {
+        if let Some(conversation) = self.conversations.get_mut(&conversation_id) {
+            conversation.wants_to_commit = Some(device_id);
+        }
+    }
+
     pub(super) fn check_lease(
         &self,
         caller: Caller,
@@ -200,12 +207,13 @@ impl Plane {
         if let Some(conversation) = self.conversations.get_mut(&conversation_id) {
             conversation.lease = Some(Lease { holder, until_ms });
             conversation.last_lease_holder = Some(holder);
+            conversation.wants_to_commit = None;
         }
         self.leases.insert((until_ms, conversation_id));
         self.push_to_device(holder, server_frame::Body::CommitLease(frame), Class::Required);
     }
 
-    /// Round robin over the members that are connected and stay.
+    /// Who wants to commit; else round robin over the members that are connected and stay.
     fn next_holder(&self, conversation: &Conversation, pending: &BTreeSet<DeviceId>) -> Option<DeviceId> {
         let candidates: Vec<DeviceId> = conversation
             .members
@@ -214,6 +222,9 @@ impl Plane {
             .filter(|id| self.devices.get(id).is_some_and(|device| device.session.is_some()))
             .copied()
             .collect();
+        if let Some(awake) = conversation.wants_to_commit.filter(|device_id| candidates.contains(device_id)) {
+            return Some(awake);
+        }
         let after_last = conversation.last_lease_holder.and_then(|last| candidates.iter().find(|id| **id > last));
         after_last.or(candidates.first()).copied()
     }

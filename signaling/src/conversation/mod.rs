@@ -39,6 +39,8 @@ pub(crate) struct Conversation {
     recent: RecentMessages,
     lease: Option<Lease>,
     last_lease_holder: Option<DeviceId>,
+    /// Who was refused a commit for removals that somebody else was to make.
+    wants_to_commit: Option<DeviceId>,
     external_joins: BTreeMap<DeviceId, Bucket>,
     lines: BTreeMap<DeviceId, Line>,
 }
@@ -84,6 +86,7 @@ impl Conversation {
             recent: RecentMessages::default(),
             lease: None,
             last_lease_holder: None,
+            wants_to_commit: None,
             external_joins: BTreeMap::new(),
             lines: BTreeMap::new(),
         };
