@@ -1,7 +1,7 @@
 # Thin on purpose: what CI runs is what people run. Everything with a decision in it is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup web build check test run demo soak bench load versus fuzz-seeds
+.PHONY: help setup web build check test run demo soak bench load flame versus fuzz-seeds
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
@@ -26,6 +26,9 @@ run: web         ## build, start the demo hospital, place a call, go on serving
 
 demo: web        ## the same, then end; the last line is JSON
 	@scripts/demo
+
+flame: web       ## where the node's time goes under a workload (WORKLOAD=fanout): target/load/WORKLOAD.svg
+	@scripts/flame "$(or $(WORKLOAD),fanout)"
 
 versus: setup    ## beside Janus, mosquitto and a naive SFU, in alternating runs: ratios, pages in target/versus/
 	@scripts/versus
