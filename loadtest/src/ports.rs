@@ -3,6 +3,8 @@
 //! A port of its own for each device is what phones have; but QUIC takes 3 MB for a port and fills them with zeros. When 5,000 devices came back at once, the
 //! generator did nothing else for half a minute, and it looked as if the node were slow. To the node it is the same: it knows connections by their ids.
 use anyhow::Result;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +19,7 @@ const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Opened as they are needed.
 #[derive(Clone, Debug, Default)]
 pub struct Ports {
-    open: Arc<Mutex<Vec<Port>>>,
+    open: Arc<Mutex<BTreeMap<usize, Port>>>,
     next: Arc<AtomicUsize>,
 }
 
@@ -29,11 +31,9 @@ impl Ports {
     pub fn next(&self, remote: SocketAddr) -> Result<Port> {
         let place = self.next.fetch_add(1, Ordering::Relaxed) % PORTS_MAX;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(port) = open.get(place) {
-            return Ok(port.clone());
-        }
-        let port = Port::new(remote, BUFFER_BYTES)?;
-        open.push(port.clone());
-        Ok(port)
+        Ok(match open.entry(place) {
+            Entry::Occupied(port) => port.get().clone(),
+            Entry::Vacant(free) => free.insert(Port::new(remote, BUFFER_BYTES)?).clone(),
+        })
     }
 }
