@@ -215,9 +215,12 @@ impl Report {
     }
 }
 
+/// A limit's name for a person, and how it is read.
+type Limit = (&'static str, fn(&Limits) -> f64);
+
 /// The machine's limits that a packet's cost is shown beside.
-const LIMITS: [(&str, fn(&Limits) -> f64); 2] = [
-    ("Sealing and sending, 8 packets a call", |limits| limits.least_us()),
+const LIMITS: [Limit; 2] = [
+    ("Sealing and sending, 8 packets a call", Limits::least_us),
     ("A send call for each packet", |limits| limits.send_us),
 ];
 

@@ -20,6 +20,10 @@ const TIMER_STEP: Duration = Duration::from_millis(1);
 const VIDEO_RESEND_PACKETS: usize = 512;
 
 /// What can be done to a session.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made for one call and never kept; a box would be an allocation for each packet"
+)]
 pub(super) enum Mutation<'a> {
     /// A datagram came. With the SSRC when it is RTP.
     Receive(Receive<'a>, Option<Ssrc>),
