@@ -117,7 +117,7 @@ async fn ours(arguments: &Arguments) -> Result<BTreeMap<&'static str, f64>> {
         ("delivered_p99_ms", *p99),
         ("delivered_max_ms", *max),
         ("memory_kb_per_device", value("server_resident_mb")? * 1e3 / arguments.receivers as f64),
-        ("delivered_ratio", 1.0),
+        ("delivered_ratio", value("delivered_ratio")?),
     ]))
 }
 
