@@ -11,12 +11,17 @@ const END_PX = 60;
 /** Older messages are asked for this far before the beginning is reached: about three screens. */
 const OLDER_PX = 2400;
 
+/** What was guessed of a text before: with a long history the virtualiser asks for thousands of rows again whenever one of them is measured. */
+const guessed = new WeakMap<Spoken, number>();
+
 /** A first guess, so that the scroll bar is about right; each row is measured once it is drawn. */
 function guess(row: Row | undefined): number {
   if (!row) return 40;
   if (row.kind === "start") return 84;
   if (row.kind !== "message") return 44;
-  return 16 + guessBody(row.body) + (row.opens ? 6 : 0);
+  let body = guessed.get(row.body);
+  if (body === undefined) guessed.set(row.body, (body = guessBody(row.body)));
+  return 16 + body + (row.opens ? 6 : 0);
 }
 
 function guessBody(body: Spoken): number {
@@ -53,11 +58,13 @@ interface Asked {
 export function useTimelineScroll({ rows, startKey, more, older }: Asked): TimelineScroll {
   const box = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);
+  // The virtualiser takes another function for other rows, and then counts all of them from the beginning.
+  const getItemKey = useCallback((index: number) => rows[index]?.key ?? index, [rows]);
   const virtualizer = useVirtualizer<HTMLDivElement, HTMLElement>({
     count: rows.length,
     getScrollElement: () => box.current,
     estimateSize: (index) => guess(rows[index]),
-    getItemKey: (index) => rows[index]?.key ?? index,
+    getItemKey,
     anchorTo: "end",
     followOnAppend: true,
     scrollEndThreshold: END_PX,

@@ -1,8 +1,9 @@
 // A group: its members with role and devices, and what one may do with it.
 import { Button, UnstyledButton } from "@mantine/core";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { AccountId, Conversation } from "../device/contract";
+import { byName } from "../conversations/order";
 import { LevelTag } from "../conversations/PersonRow";
 import { Avatar } from "../look/Avatar";
 import { Confirm } from "../look/Confirm";
@@ -21,7 +22,8 @@ export function GroupDetails({ conversation }: { conversation: Conversation }) {
   const accounts = useView((view) => view.accounts);
   const [dialog, setDialog] = useState<"add" | "leave" | null>(null);
   const title = titleOf(conversation, me, accounts);
-  const people = peopleOf(conversation, accounts).toSorted((a, b) => Number(b === me) - Number(a === me) || nameOf(accounts, a).localeCompare(nameOf(accounts, b)));
+  const people = useMemo(() => peopleOf(conversation, accounts).toSorted((a, b) => Number(b === me) - Number(a === me) || byName(nameOf(accounts, a), nameOf(accounts, b))), [conversation, accounts, me]);
+  const devices = useMemo(() => countDevices(conversation), [conversation]);
   const joined = conversation.membership === "joined";
   return (
     <>
@@ -42,8 +44,8 @@ export function GroupDetails({ conversation }: { conversation: Conversation }) {
         )}
         <ul>
           {people.map((id) => (
-            <li key={id}>
-              <Member id={id} conversation={conversation} />
+            <li key={id} className={look.memberItem}>
+              <Member id={id} devices={devices.get(id) ?? 0} />
             </li>
           ))}
         </ul>
@@ -66,7 +68,13 @@ export function GroupDetails({ conversation }: { conversation: Conversation }) {
   );
 }
 
-function Member({ id, conversation }: { id: AccountId; conversation: Conversation }) {
+function countDevices({ devices }: Conversation): Map<AccountId, number> {
+  const counts = new Map<AccountId, number>();
+  for (const { account } of devices) counts.set(account, (counts.get(account) ?? 0) + 1);
+  return counts;
+}
+
+function Member({ id, devices }: { id: AccountId; devices: number }) {
   const { t } = useTranslation();
   const { openDetails } = useNavigation();
   const me = useView((view) => view.me);
@@ -74,7 +82,6 @@ function Member({ id, conversation }: { id: AccountId; conversation: Conversatio
   const name = useView((view) => nameOf(view.accounts, id));
   const online = useView((view) => view.presence[id]?.online ?? false);
   const fresh = useView((view) => view.notices.some((notice) => notice.kind === "member-device-added" && notice.account === id));
-  const devices = conversation.devices.filter((device) => device.account === id).length;
   return (
     <UnstyledButton className={look.member} onClick={() => openDetails(id)}>
       <Avatar id={id} name={name} shape="person" size={40} online={online} />

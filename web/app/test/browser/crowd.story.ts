@@ -12,6 +12,7 @@ const OPEN_MS_MAX = 1_000;
 const SPEAK_MS_MAX = 2_000;
 /** A page loaded, signed in, level, and the group opened. */
 const LOAD_MS_MAX = 3_000;
+const LIST_MS_MAX = 1_000;
 
 /** `wardline-loadtest crowd`: a node with such a group. Says what happened as JSON lines. */
 class Crowd {
@@ -103,8 +104,8 @@ test("a page loaded anew has the group again", async () => {
   expect(ms).toBeLessThan(LOAD_MS_MAX);
   const members = await timed("who is in it", async () => {
     await person.page.getByRole("button", { name: /members/i }).first().click();
-    await person.page.getByText("Person 500", { exact: true }).first().waitFor({ state: "attached" });
+    await person.page.waitForFunction(() => document.querySelector("aside")?.textContent?.includes("Person 500"));
   });
-  expect(members).toBeLessThan(LOAD_MS_MAX);
+  expect(members).toBeLessThan(LIST_MS_MAX);
   await hospital.photograph("crowd-members");
 });

@@ -12,6 +12,8 @@ import { call, id, ME, MemoryDevice, notice, PEOPLE, type Options } from "../fix
 
 interface Scene {
   options?: Options;
+  /** What of a call is made when its scene is shown: a picture draws all the time, which the others must not pay for. */
+  live?: () => Options["live"];
   place?: Partial<Place>;
   code?: string;
   prepare?: (device: MemoryDevice) => void | Promise<void>;
@@ -83,13 +85,13 @@ const SCENES: Record<string, Scene> = {
   outgoing: { options: { call: call({ state: "ringing" }) }, place: conversation("carla") },
   talking: { options: { call: call({ state: "talking", talkingSinceMs: now - 187_000 }) }, place: conversation("carla") },
   "peer-lost": { options: { call: call({ state: "peer-lost", talkingSinceMs: now - 187_000 }) }, place: conversation("carla") },
-  "video": { options: { ...video(), live: { camera: "on", own: picture(20), peer: picture(200), peerCamera: true, line: "up", quality: { grade: "good", rttMs: 24, lossPercent: 0, jitterMs: 4 } } } },
+  "video": { options: video(), live: () => ({ camera: "on", own: picture(20), peer: picture(200), peerCamera: true, line: "up", quality: { grade: "good", rttMs: 24, lossPercent: 0, jitterMs: 4 } }) },
   "video-off": { options: { ...video(), live: { camera: "off", peerCamera: false, line: "up", quality: { grade: "weak", rttMs: 241, lossPercent: 4.2, jitterMs: 18 } } } },
-  "video-stalled": { options: { ...video(), live: { camera: "on", own: picture(20), peer: picture(200), peerCamera: true, peerStalled: true, line: "up", quality: { grade: "poor", rttMs: 480, lossPercent: 21, jitterMs: 90 } } } },
-  "video-lost": { options: { ...video(), live: { camera: "on", own: picture(20), peer: picture(200), peerCamera: true, line: "lost" } } },
-  "video-ringing": { options: { call: call({ state: "ringing", video: true }), live: { camera: "on", own: picture(20) } } },
+  "video-stalled": { options: video(), live: () => ({ camera: "on", own: picture(20), peer: picture(200), peerCamera: true, peerStalled: true, line: "up", quality: { grade: "poor", rttMs: 480, lossPercent: 21, jitterMs: 90 } }) },
+  "video-lost": { options: video(), live: () => ({ camera: "on", own: picture(20), peer: picture(200), peerCamera: true, line: "lost" }) },
+  "video-ringing": { options: { call: call({ state: "ringing", video: true }) }, live: () => ({ camera: "on", own: picture(20) }) },
   "video-incoming": { options: { call: call({ direction: "incoming", state: "ringing", video: true }) }, place: conversation("station1") },
-  "video-small": { place: conversation("carla"), options: { call: call({ state: "talking", talkingSinceMs: now - 187_000 }), live: { peer: picture(200), peerCamera: true, line: "up", quality: { grade: "poor", rttMs: 620, lossPercent: 14, jitterMs: 120 } } } },
+  "video-small": { place: conversation("carla"), options: { call: call({ state: "talking", talkingSinceMs: now - 187_000 }) }, live: () => ({ peer: picture(200), peerCamera: true, line: "up", quality: { grade: "poor", rttMs: 620, lossPercent: 14, jitterMs: 120 } }) },
   calls: { options: { missedCalls: 2 }, place: { side: "calls", ...conversation("carla") } },
   "calls-phone": { options: { missedCalls: 2 }, place: { side: "calls" } },
   "calls-empty": { place: { side: "calls" }, prepare: (device) => { device.calls = async () => ({ calls: [], before: null }); } },
@@ -121,7 +123,7 @@ const place: Place = { side: "list", main: null, details: null, ...scene.place }
 window.history.replaceState({ place, depth: 0 }, "");
 startLanguage((asked.get("language") ?? "de") as Language);
 
-const device = new MemoryDevice(scene.options);
+const device = new MemoryDevice(scene.live ? { ...scene.options, live: scene.live() } : scene.options);
 // The photographer moves things from outside.
 Object.assign(window, { device, people: PEOPLE, me: ME, id, samples: { corridor, ecg, xray, film }, prepare: (file: File) => prepare(file, browserCodec), codec: browserCodec });
 
