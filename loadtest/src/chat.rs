@@ -1,4 +1,4 @@
-//! Messages into one group: how many become durable a second, and how long until everybody has them.
+//! Messages into groups: how many become durable a second, and how long until everybody has them.
 use crate::crowd::{self, Full, Shared, Watcher, lock};
 use crate::device::{self, Roads};
 use crate::live::{Count, Live};
@@ -13,11 +13,14 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use wardline_protocol::{AccountId, ConversationId, MessageId};
 
-/// Everybody in the group, and the group.
+/// How long the messages of a history may take to arrive after the last has been sent.
+const FILL_MAX: Duration = Duration::from_secs(120);
+
+/// Everybody in the groups, and the groups.
 struct Group {
     full: Vec<Arc<Full>>,
     watchers: Vec<Watcher>,
-    conversation: ConversationId,
+    conversations: Arc<[ConversationId]>,
     made_in: Duration,
 }
 
@@ -34,19 +37,40 @@ impl Group {
             }
         }
         let watchers = crowd::watchers(roads, live, further).await?;
-        live.phase("making the group");
+        live.phase(if workload.groups > 1 { "making the groups" } else { "making the group" });
         let others = full.iter().skip(1).map(|full| full.member.account);
         let accounts: Vec<AccountId> = others.chain(watchers.iter().map(|watcher| watcher.witness.account)).collect();
+        let founder = full.first().context("a first member")?;
         let began = Instant::now();
-        let conversation = full.first().context("a first member")?.create_group("Station 1", accounts).await?;
-        for member in full.iter().skip(1) {
-            member.joined(1).await?;
+        let mut conversations = Vec::with_capacity(workload.groups);
+        for n in 1..=workload.groups {
+            conversations.push(founder.create_group(&format!("Station {n}"), accounts.clone()).await?);
+            for member in full.iter().skip(1) {
+                member.joined(n as u64).await?;
+            }
         }
-        Ok(Self { full, watchers, conversation, made_in: began.elapsed() })
+        Ok(Self { full, watchers, conversations: conversations.into(), made_in: began.elapsed() })
     }
 
     fn logs(&self) -> impl Iterator<Item = &Shared> {
         self.full.iter().map(|full| &full.log).chain(self.watchers.iter().map(|watcher| &watcher.log))
+    }
+
+    /// Has the senders write what there is before anything is measured, and waits until everybody has it.
+    async fn fill(&self, workload: &Chat) -> Result<()> {
+        let mut filling = JoinSet::new();
+        for (n, full) in self.full.iter().take(workload.senders).enumerate() {
+            let (full, to, bytes) = (full.clone(), self.conversations.clone(), workload.text_bytes);
+            let share = workload.history / workload.senders + usize::from(n < workload.history % workload.senders);
+            filling.spawn(async move { full.fill(&to, bytes, share).await });
+        }
+        while let Some(filled) = filling.join_next().await {
+            filled??;
+        }
+        let wanted = workload.history * (self.full.len() - 1 + self.watchers.len());
+        let delivered = || self.logs().map(|log| lock(log).delivered.len()).sum::<usize>();
+        ensure!(device::within(FILL_MAX, || delivered() >= wanted).await, "only {} of {wanted} arrived", delivered());
+        Ok(())
     }
 
     /// Waits until everything sent has reached everybody, or for as long as that may take.
@@ -62,10 +86,14 @@ impl Group {
 ///
 /// # Errors
 /// When the group cannot be made. What is lost afterwards is counted.
-pub async fn run(workload: &Chat, node: &Node, live: &Arc<Live>) -> Result<Figures> {
+pub async fn run(workload: &Chat, node: &mut Node, live: &Arc<Live>) -> Result<Figures> {
     let (roads, switch) = Roads::new(node.access().clone(), live.clone());
     let group = Group::make(workload, node, &roads, live).await?;
     let mut figures = Figures::default();
+    if workload.history > 0 {
+        live.phase("writing the history");
+        group.fill(workload).await?;
+    }
     live.phase("warming up");
     let start = Instant::now();
     let from = start + Duration::from_secs(workload.warm_up_seconds);
@@ -74,10 +102,10 @@ pub async fn run(workload: &Chat, node: &Node, live: &Arc<Live>) -> Result<Figur
         (workload.rate_per_s > 0.0).then(|| Duration::from_secs_f64(workload.senders as f64 / workload.rate_per_s));
     let mut writing = JoinSet::new();
     for (n, full) in group.full.iter().take(workload.senders).enumerate() {
-        let (full, conversation, bytes) = (full.clone(), group.conversation, workload.text_bytes);
+        let (full, to, bytes) = (full.clone(), group.conversations.clone(), workload.text_bytes);
         // Senders of a rate do not all speak at the same moment.
         let start = start + every.unwrap_or_default() * n as u32 / workload.senders as u32;
-        writing.spawn(async move { full.write(conversation, bytes, start, until, every).await });
+        writing.spawn(async move { full.write(&to, bytes, start, until, every).await });
     }
     tokio::time::sleep_until(from.into()).await;
     live.phase("measuring");
@@ -94,11 +122,18 @@ pub async fn run(workload: &Chat, node: &Node, live: &Arc<Live>) -> Result<Figur
     figures.maybe("server_cpu_us_per_delivery", "us", cpu_s.map(|cpu| cpu * 1e6 / deliveries.max(1) as f64));
     figures.maybe("server_cpu_share", "cores", cpu_s.map(|cpu| cpu / workload.seconds as f64));
     figures.metric("deliveries_per_s", Metric::value("1/s", deliveries as f64 / workload.seconds as f64));
+    figures.metric("groups", Metric::value("groups", workload.groups as f64));
     figures.metric("group_made_s", Metric::value("s", group.made_in.as_secs_f64()));
     figures.metric("full_members", Metric::value("devices", group.full.len() as f64));
     figures.metric("witnesses", Metric::value("devices", group.watchers.len() as f64));
     crowd::end(group.full, group.watchers, &roads, &mut figures).await;
     drop(switch);
+    if workload.history > 0 {
+        figures.maybe("server_resident_used_mb", "MB", node.resident_bytes().map(|bytes| bytes as f64 / 1e6));
+        live.phase("starting the node again");
+        figures.maybe("store_mb", "MB", node.stored_bytes().map(|bytes| bytes as f64 / 1e6));
+        figures.maybe("server_start_ms", "ms", node.restart().await?.map(|took| took.as_secs_f64() * 1e3));
+    }
     Ok(figures)
 }
 

@@ -204,7 +204,7 @@ pub async fn run(workload: &Churn, node: &Node, live: &Arc<Live>) -> Result<Figu
     for (n, full) in crowd.members.iter().skip(2).take(workload.senders).enumerate() {
         let (full, conversation, bytes) = (full.clone(), crowd.conversation, workload.text_bytes);
         let start = start + every * n as u32 / workload.senders as u32;
-        writing.spawn(async move { full.write(conversation, bytes, start, until, Some(every)).await });
+        writing.spawn(async move { full.write(&[conversation], bytes, start, until, Some(every)).await });
     }
     let manager = crowd.members.first().context("a first member")?.clone();
     let (joiners, conversation) = (crowd.joiners.clone(), crowd.conversation);

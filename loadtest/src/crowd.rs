@@ -122,13 +122,26 @@ impl Full {
         Ok(())
     }
 
-    /// Sends until `until`: at fixed times `every` apart from `start` on, or as fast as the window lets.
+    /// Sends so many, to these in turn, as fast as the window lets.
+    ///
+    /// # Errors
+    /// What the core says.
+    pub async fn fill(&self, to: &[ConversationId], bytes: usize, count: usize) -> Result<()> {
+        let text = text(bytes);
+        for to in to.iter().cycle().take(count) {
+            self.window.acquire().await?.forget();
+            self.send(*to, text.clone(), Instant::now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends until `until`, to these in turn: at fixed times `every` apart from `start` on, or as fast as the window lets.
     ///
     /// # Errors
     /// What the core says.
     pub async fn write(
         &self,
-        to: ConversationId,
+        to: &[ConversationId],
         bytes: usize,
         start: Instant,
         until: Instant,
@@ -136,11 +149,14 @@ impl Full {
     ) -> Result<()> {
         let text = text(bytes);
         let mut due = start;
-        while due < until {
+        for to in to.iter().cycle() {
+            if due >= until {
+                break;
+            }
             match every {
                 Some(every) => {
                     tokio::time::sleep_until(due.into()).await;
-                    self.send(to, text.clone(), due).await?;
+                    self.send(*to, text.clone(), due).await?;
                     due += every;
                 }
                 None => {
@@ -148,7 +164,7 @@ impl Full {
                     let Ok(permit) = free else { break };
                     permit?.forget();
                     due = Instant::now();
-                    self.send(to, text.clone(), due).await?;
+                    self.send(*to, text.clone(), due).await?;
                 }
             }
         }

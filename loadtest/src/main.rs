@@ -85,7 +85,7 @@ fn start(command: Command) -> Result<Option<String>> {
     let report = runtime.block_on(async {
         let live = Arc::default();
         match &links {
-            Some(links) => run::run_on(&workload, &run::given(&workload, links, node_process)?, &live, true).await,
+            Some(links) => run::run_on(&workload, &mut run::given(&workload, links, node_process)?, &live, true).await,
             None => run::run(&workload, node.as_deref(), &live, true).await,
         }
     })?;

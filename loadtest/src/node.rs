@@ -22,6 +22,9 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// How often it is asked whether it serves.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
+/// How long an answer to that is waited for: what is asked of a port that nobody has opened yet is lost, and QUIC repeats it after a second.
+const ANSWER_MAX: Duration = Duration::from_millis(200);
+
 /// What the node's reports call this program.
 pub const CLIENT: &str = concat!("wardline-loadtest/", env!("CARGO_PKG_VERSION"));
 
@@ -68,9 +71,25 @@ impl Page {
     }
 }
 
+struct Again {
+    program: PathBuf,
+    data: PathBuf,
+    address: SocketAddr,
+    page: Option<Page>,
+    log: PathBuf,
+}
+
+impl Again {
+    fn serve(&self) -> Result<Child> {
+        serve(&self.program, &self.data, self.address, self.page, &self.log)
+    }
+}
+
 /// A running node. Dropped, one that was started here is ended and its data removed.
 pub struct Node {
     child: Option<Child>,
+    /// How it was started here, for starting it again.
+    again: Option<Again>,
     /// Whose CPU time and memory are looked at; none where the node runs elsewhere.
     process: Option<u32>,
     folder: TempDir,
@@ -117,9 +136,10 @@ impl Node {
         let link_of = invitations.iter().map(|invitation| invitation.link(root.public(), &card).to_string()).collect();
         let pin = CertificatePin(card.certificate_sha256);
         let access = Access::new(free.to_string(), pin, root.public());
-        let child = serve(&program, &data, free, page, &folder.path().join("node.log"))?;
+        let again = Again { program, data, address: free, page, log: folder.path().join("node.log") };
+        let child = again.serve()?;
         let process = Some(child.id());
-        let node = Self { child: Some(child), process, folder, access, invitations, link_of };
+        let node = Self { child: Some(child), again: Some(again), process, folder, access, invitations, link_of };
         node.publish(&root, &hospital).await.with_context(|| node.log())?;
         Ok(node)
     }
@@ -151,7 +171,15 @@ impl Node {
         if let Some(process) = process {
             machine::cpu_time(process).with_context(|| format!("there is no process {process} on this machine"))?;
         }
-        Ok(Self { child: None, process, folder: tempfile::tempdir()?, access, invitations, link_of: links.to_vec() })
+        Ok(Self {
+            child: None,
+            again: None,
+            process,
+            folder: tempfile::tempdir()?,
+            access,
+            invitations,
+            link_of: links.to_vec(),
+        })
     }
 
     /// Where clients find it.
@@ -207,6 +235,27 @@ impl Node {
         machine::resident_bytes(self.process?).ok()
     }
 
+    /// Ends it without warning, starts it again on the same data, and says after how long it answered; `None` when it was not started here.
+    ///
+    /// # Errors
+    /// What kept it from being started; that it did not serve in time.
+    pub async fn restart(&mut self) -> Result<Option<Duration>> {
+        let (Some(child), Some(again)) = (&mut self.child, &self.again) else { return Ok(None) };
+        child.kill()?;
+        child.wait()?;
+        let began = Instant::now();
+        *child = again.serve()?;
+        self.process = Some(child.id());
+        self.serving().await?.close().await;
+        Ok(Some(began.elapsed()))
+    }
+
+    /// Bytes that it has on its disk; `None` when it was not started here.
+    pub fn stored_bytes(&self) -> Option<u64> {
+        let files = std::fs::read_dir(&self.again.as_ref()?.data).ok()?;
+        Some(files.filter_map(|file| file.ok()?.metadata().ok()).map(|about| about.len()).sum())
+    }
+
     /// Whether it was started here, and is not there any more.
     pub fn has_ended(&self) -> bool {
         // An ended child keeps its place among the processes until it is waited for, but uses no memory.
@@ -220,18 +269,23 @@ impl Node {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    async fn publish(&self, root: &RootKey, hospital: &Hospital) -> Result<()> {
+    /// A connection, as soon as it serves.
+    async fn serving(&self) -> Result<Connection> {
         let until = Instant::now() + START_MAX;
-        let mut connection = loop {
-            match self.access.connect().await {
-                Ok(connection) => break connection,
+        loop {
+            match tokio::time::timeout(ANSWER_MAX, self.access.connect()).await.map_err(anyhow::Error::from).flatten() {
+                Ok(connection) => return Ok(connection),
                 Err(error) => {
                     ensure!(!self.has_ended(), "the node has ended");
                     ensure!(Instant::now() < until, "the node does not serve within {START_MAX:?}: {error}");
                     tokio::time::sleep(ASK_EVERY).await;
                 }
             }
-        };
+        }
+    }
+
+    async fn publish(&self, root: &RootKey, hospital: &Hospital) -> Result<()> {
+        let mut connection = self.serving().await?;
         let challenge = connection.hello(CLIENT).await?;
         connection.authenticate_admin(&challenge, |message| root.sign(message)).await?;
         for page in hospital.statements().chunks(limit::STATEMENTS_PER_PAGE) {

@@ -82,7 +82,7 @@ impl Figures {
 pub async fn run(workload: &Workload, program: Option<&Path>, live: &Arc<Live>, shown: bool) -> Result<Report> {
     match &workload.video {
         Some(load) => run_video(workload, load.clone(), live.clone(), shown).await,
-        None => run_on(workload, &start(workload, program).await?, live, shown).await,
+        None => run_on(workload, &mut start(workload, program).await?, live, shown).await,
     }
 }
 
@@ -128,7 +128,7 @@ const FILES_BESIDE: u64 = 300;
 ///
 /// # Errors
 /// What kept the workload from being run as it is written.
-pub async fn run_on(workload: &Workload, node: &Node, live: &Arc<Live>, shown: bool) -> Result<Report> {
+pub async fn run_on(workload: &Workload, node: &mut Node, live: &Arc<Live>, shown: bool) -> Result<Report> {
     let sampler = Sampler::start(live.clone(), node.process(), shown)?;
     let load_before = machine::cpu_time(std::process::id())?;
     let done = match workload {

@@ -48,10 +48,16 @@ pub struct Chat {
     pub witnesses: usize,
     /// Members that send; the first of them.
     pub senders: usize,
+    /// Groups of these members; each sender goes round.
+    #[serde(default = "one")]
+    pub groups: usize,
+    /// Messages that are there before anything is measured. With any, the node is started again at the end, and that is timed as well.
+    #[serde(default)]
+    pub history: usize,
     /// Messages a second from all senders together, at fixed times whatever the answers do. 0: each sender keeps `window` messages on the way.
     #[serde(default)]
     pub rate_per_s: f64,
-    /// Messages that a sender has on the way at most, where no rate is given.
+    /// Messages that a sender has on the way at most, where no rate is given, and while the history is written.
     #[serde(default)]
     pub window: usize,
     /// Bytes of each text.
@@ -63,6 +69,10 @@ pub struct Chat {
     /// How long the last messages may take to arrive, in seconds; what has not by then is lost.
     #[serde(default = "drain_seconds")]
     pub drain_seconds: u64,
+}
+
+fn one() -> usize {
+    1
 }
 
 fn drain_seconds() -> u64 {
@@ -247,7 +257,9 @@ impl Chat {
     fn check(&self) -> Result<()> {
         ensure!((1..=self.members).contains(&self.senders), "chat.senders must be from 1 to chat.members");
         ensure!(self.members >= 2, "chat.members must be at least 2");
-        ensure!((self.rate_per_s > 0.0) != (self.window > 0), "give either chat.rate_per_s or chat.window");
+        ensure!(self.rate_per_s > 0.0 || self.window > 0, "give chat.rate_per_s or chat.window");
+        ensure!(self.history == 0 || self.window > 0, "give chat.window: it is how chat.history is written");
+        ensure!(self.groups > 0, "chat.groups must be at least 1");
         ensure!(self.seconds > 0, "chat.seconds must be at least 1");
         Ok(())
     }

@@ -157,8 +157,8 @@ async fn a_node_that_is_there_is_taken() {
     let lines: Vec<&str> = (0..3).map(|account| there.link(account).unwrap()).collect();
     std::fs::write(&links, lines.join("\n") + "\n").unwrap();
 
-    let far = run::given(&workload, &links, None).unwrap();
-    let report = run::run_on(&workload, &far, &Arc::default(), false).await.unwrap();
+    let mut far = run::given(&workload, &links, None).unwrap();
+    let report = run::run_on(&workload, &mut far, &Arc::default(), false).await.unwrap();
     assert!(count(&report, "deliver_ms") > 0);
     assert!(!report.metrics.contains_key("server_cpu_share"), "what cannot be seen is not reported as nothing");
     assert!(report.errors.is_empty(), "{:?}", report.errors);

@@ -56,9 +56,10 @@ async fn a_node_that_stands_still_now_and_then_is_seen_in_the_tail() {
     let sound = run::run(&workload, None, &Arc::default(), false).await.unwrap();
     assert!(sound.errors.is_empty(), "{:?}", sound.errors);
 
-    let node = run::start(&workload, None).await.unwrap();
+    let mut node = run::start(&workload, None).await.unwrap();
+    let process = node.process().unwrap();
     let live = Arc::new(Live::default());
-    let (slow, ()) = tokio::join!(run::run_on(&workload, &node, &live, false), stumble(node.process().unwrap(), &live));
+    let (slow, ()) = tokio::join!(run::run_on(&workload, &mut node, &live, false), stumble(process, &live));
     let slow = slow.unwrap();
     for name in ["acknowledge_ms", "sent_to_delivered_ms"] {
         let (sound, slow) = (p99(&sound, name), p99(&slow, name));
@@ -88,7 +89,7 @@ async fn what_does_not_arrive_is_counted() {
     let network = Network::start("127.0.0.1:0".parse().unwrap(), address).await.unwrap();
     node.reach_at(network.address());
     let live = Arc::new(Live::default());
-    let (report, ()) = tokio::join!(run::run_on(&workload, &node, &live, false), unplug(&network, &live));
+    let (report, ()) = tokio::join!(run::run_on(&workload, &mut node, &live, false), unplug(&network, &live));
     let report = report.unwrap();
     let lost = report.errors["undelivered"];
     // 3 s at 40/s to two witnesses, all of it lost but what was on its way when they were unplugged.

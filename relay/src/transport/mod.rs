@@ -22,7 +22,7 @@ use crate::node::{FromSession, Readiness};
 use crate::web::origin;
 use door::{Door, Ticket};
 use quinn::crypto::rustls::HandshakeData;
-use quinn::{Endpoint, EndpointConfig, Runtime as _, TokioRuntime, VarInt};
+use quinn::{Endpoint, EndpointConfig, TokioRuntime, VarInt};
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -53,9 +53,7 @@ impl Shared {
 
 /// Puts QUIC on a bound socket.
 pub fn endpoint(socket: UdpSocket, config: quinn::ServerConfig) -> io::Result<Endpoint> {
-    let runtime = Arc::new(TokioRuntime);
-    let socket = Arc::new(socket::Listener(runtime.wrap_udp_socket(socket)?));
-    Endpoint::new_with_abstract_socket(EndpointConfig::default(), Some(config), socket, runtime)
+    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
 }
 
 /// Accepts connections until the endpoint is closed.
