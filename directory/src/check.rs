@@ -1,12 +1,12 @@
 //! What a statement may say. Reads a body against the directory as it stands, without changing it.
 use crate::key::PublicKey;
-use crate::record::{AccountRecord, EnrolmentKeyRecord, NodeRecord};
+use crate::record::{AccountRecord, ChannelRecord, EnrolmentKeyRecord, NodeRecord};
 use crate::{Directory, Refusal, limit};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wardline_protocol::wire;
 use wardline_protocol::wire::Level;
 use wardline_protocol::wire::statement_body::Content;
-use wardline_protocol::{AccountId, GroupId, NodeId};
+use wardline_protocol::{AccountId, ConversationId, GroupId, NodeId};
 
 /// A statement's content, parsed and found possible.
 pub(crate) enum Meaning {
@@ -27,6 +27,8 @@ pub(crate) enum Meaning {
         removed: Vec<AccountId>,
     },
     Node(NodeRecord),
+    /// `ever` is empty: the directory fills it in.
+    Channel(ChannelRecord),
 }
 
 pub(crate) fn read(directory: &Directory, body: wire::StatementBody) -> Result<Meaning, Refusal> {
@@ -36,6 +38,7 @@ pub(crate) fn read(directory: &Directory, body: wire::StatementBody) -> Result<M
         Content::Group(group) => self::group(directory, group),
         Content::GroupMembership(membership) => self::membership(directory, &membership),
         Content::Node(node) => self::node(directory, node),
+        Content::Channel(channel) => self::channel(directory, channel),
     }
 }
 
@@ -173,6 +176,56 @@ fn node(directory: &Directory, node: wire::Node) -> Result<Meaning, Refusal> {
         proposer_public_key: PublicKey::parse(&node.proposer_public_key)?,
         deleted: false,
     }))
+}
+
+fn channel(directory: &Directory, channel: wire::Channel) -> Result<Meaning, Refusal> {
+    let channel_id = ConversationId::parse(&channel.channel_id)?;
+    match directory.channel(&channel_id) {
+        Some(known) if known.deleted => return Err(Refusal::Deleted),
+        None if channel.deleted => return Err(Refusal::UnknownChannel),
+        // A deletion needs no more than the id: what was stated before stays on record.
+        Some(known) if channel.deleted => {
+            return Ok(Meaning::Channel(ChannelRecord { deleted: true, ..known.clone() }));
+        }
+        _ => {}
+    }
+    check_name(&channel.name)?;
+    if directory.channel_by_name(&channel.name).is_some_and(|other| other.channel_id != channel_id) {
+        return Err(Refusal::ChannelNameTaken);
+    }
+    let groups = set(&channel.audience_group_ids, GroupId::parse)?;
+    let operators = set(&channel.operator_account_ids, AccountId::parse)?;
+    if groups.len() > limit::CHANNEL_GROUPS_MAX || !(1..=limit::CHANNEL_OPERATORS_MAX).contains(&operators.len()) {
+        return Err(Refusal::Malformed("a channel has up to 64 groups and 1 to 64 operators"));
+    }
+    if !channel.everyone && groups.is_empty() {
+        return Err(Refusal::Malformed("a channel is for everyone or for groups"));
+    }
+    if groups.iter().any(|id| directory.group(id).is_none_or(|group| group.deleted)) {
+        return Err(Refusal::UnknownGroup);
+    }
+    let is_person = |id| directory.account(id).is_some_and(|one| !one.deleted && one.level != Level::Archive);
+    if !operators.iter().all(is_person) {
+        return Err(Refusal::UnknownAccount);
+    }
+    Ok(Meaning::Channel(ChannelRecord {
+        channel_id,
+        name: channel.name,
+        everyone: channel.everyone,
+        groups,
+        operators,
+        deleted: false,
+        ever: BTreeMap::new(),
+    }))
+}
+
+/// Ids of which none comes twice.
+fn set<T: Ord>(
+    ids: &[bytes::Bytes],
+    parse: impl Fn(&[u8]) -> Result<T, wardline_protocol::WireError>,
+) -> Result<BTreeSet<T>, Refusal> {
+    let parsed = ids.iter().map(|id| parse(id)).collect::<Result<BTreeSet<_>, _>>()?;
+    if parsed.len() == ids.len() { Ok(parsed) } else { Err(Refusal::Malformed("a channel names each id once")) }
 }
 
 /// A handle: 1 to 64 of `a-z 0-9 . - _`, starting and ending with a letter or digit. No two look alike, and none needs quoting.

@@ -1,12 +1,12 @@
 //! The verified state of the chain. It only ever moves forward, one statement at a time, and is unchanged when one is refused.
 use crate::check::{self, Meaning};
 use crate::key::PublicKey;
-use crate::record::{AccountRecord, EnrolmentKeyRecord, GroupRecord, NodeRecord};
+use crate::record::{AccountRecord, ChannelRecord, EnrolmentKeyRecord, GroupRecord, NodeRecord};
 use crate::{Refusal, limit, statement};
 use std::collections::BTreeMap;
 use std::fmt;
-use wardline_protocol::wire;
-use wardline_protocol::{AccountId, GroupId, NodeId};
+use wardline_protocol::wire::{self, Level};
+use wardline_protocol::{AccountId, ConversationId, GroupId, NodeId};
 
 /// What a statement changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum Change {
     },
     /// A node was added, changed or deleted.
     Node(NodeId),
+    /// A channel was added, changed or deleted.
+    Channel(ConversationId),
 }
 
 /// Where a (version, hash) that somebody else saw stands to this directory.
@@ -63,6 +65,7 @@ pub struct Directory {
     enrolment_keys: BTreeMap<PublicKey, AccountId>,
     groups: BTreeMap<GroupId, GroupRecord>,
     nodes: BTreeMap<NodeId, NodeRecord>,
+    channels: BTreeMap<ConversationId, ChannelRecord>,
 }
 
 impl fmt::Debug for Directory {
@@ -83,6 +86,7 @@ impl Directory {
             enrolment_keys: BTreeMap::new(),
             groups: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            channels: BTreeMap::new(),
         }
     }
 
@@ -163,6 +167,62 @@ impl Directory {
         self.nodes.values()
     }
 
+    /// A channel, deleted ones included.
+    pub fn channel(&self, id: &ConversationId) -> Option<&ChannelRecord> {
+        self.channels.get(id)
+    }
+
+    /// A channel that is not deleted, by its name.
+    pub fn channel_by_name(&self, name: &str) -> Option<&ChannelRecord> {
+        self.channels.values().find(|channel| !channel.deleted && channel.name == name)
+    }
+
+    /// Every channel by id, deleted ones included.
+    pub fn channels(&self) -> impl Iterator<Item = &ChannelRecord> {
+        self.channels.values()
+    }
+
+    /// Who is to be in a channel now, and whether as an operator; nobody in one that is deleted.
+    pub fn audience(&self, channel: &ChannelRecord) -> BTreeMap<AccountId, bool> {
+        let everyone = self.accounts.keys().filter(|_| channel.everyone);
+        let groups = channel.groups.iter().filter_map(|id| self.groups.get(id)).flat_map(|group| &group.members);
+        let candidates = everyone.chain(groups).chain(&channel.operators);
+        candidates.filter_map(|id| Some((*id, self.part_in(channel, id)?))).collect()
+    }
+
+    /// Whether an account is to be in a channel now: as an operator or not.
+    pub fn part_in(&self, channel: &ChannelRecord, account: &AccountId) -> Option<bool> {
+        let record = self.accounts.get(account)?;
+        if channel.deleted || record.deleted || record.level == Level::Archive {
+            return None;
+        }
+        let operator = channel.operators.contains(account);
+        let of_group = |id| self.groups.get(id).is_some_and(|group| group.members.contains(account));
+        let reads = channel.everyone && record.level == Level::Internal || channel.groups.iter().any(of_group);
+        (operator || reads).then_some(operator)
+    }
+
+    /// Keeps on record who came into the audience of a channel.
+    fn note_audiences(&mut self, change: &Change) {
+        let mut channels = std::mem::take(&mut self.channels);
+        for channel in channels.values_mut() {
+            let new: Vec<(AccountId, bool)> = match change {
+                Change::AccountCreated(id) | Change::AccountChanged(id) => {
+                    self.part_in(channel, id).map(|operator| (*id, operator)).into_iter().collect()
+                }
+                Change::Membership { added, .. } => {
+                    added.iter().filter_map(|id| Some((*id, self.part_in(channel, id)?))).collect()
+                }
+                Change::Channel(id) if *id == channel.channel_id => self.audience(channel).into_iter().collect(),
+                _ => continue,
+            };
+            for (account, operator) in new {
+                *channel.ever.entry(account).or_default() |= operator;
+            }
+        }
+        self.channels = channels;
+    }
+
     /// Whose enrolment key this is.
     pub(crate) fn enrolment_account(&self, key: &PublicKey) -> Option<&AccountId> {
         self.enrolment_keys.get(key)
@@ -194,7 +254,9 @@ impl Directory {
         }
         let meaning = check::read(self, body)?;
         self.hashes.push(hash);
-        Ok(self.take(meaning))
+        let change = self.take(meaning);
+        self.note_audiences(&change);
+        Ok(change)
     }
 
     /// Applies all of them or, on an error, none. The error comes with the index of the statement it is about.
@@ -262,6 +324,14 @@ impl Directory {
                     _ => drop(self.nodes.insert(id, node)),
                 }
                 Change::Node(id)
+            }
+            Meaning::Channel(mut channel) => {
+                let id = channel.channel_id;
+                if let Some(known) = self.channels.remove(&id) {
+                    channel.ever = known.ever;
+                }
+                self.channels.insert(id, channel);
+                Change::Channel(id)
             }
         }
     }

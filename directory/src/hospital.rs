@@ -4,11 +4,12 @@
 //! nothing leaves here that a node or a device would refuse. Storing and publishing the statements is the caller's.
 use crate::invitation::Invitation;
 use crate::key::{self, OperationalKey, PublicKey, RootKey};
-use crate::{AccountRecord, Directory, GroupRecord, NodeRecord, Refusal, limit, statement};
+use crate::{AccountRecord, ChannelRecord, Directory, GroupRecord, NodeRecord, Refusal, limit, statement};
+use std::collections::BTreeSet;
 use std::fmt;
 use wardline_protocol::wire;
 use wardline_protocol::wire::statement_body::Content;
-use wardline_protocol::{AccountId, GroupId, NodeId};
+use wardline_protocol::{AccountId, ConversationId, GroupId, NodeId};
 
 /// How long a code is good for unless said otherwise: 72 hours.
 pub const CODE_LIFETIME_MS: u64 = 72 * 60 * 60 * 1000;
@@ -63,6 +64,32 @@ impl From<&AccountRecord> for Person {
             level: record.level,
             expires_at_ms: record.expires_at_ms,
         }
+    }
+}
+
+/// What an IT admin says about a channel.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ChannelPlan {
+    /// The name people read.
+    pub name: String,
+    /// Whether every internal account is in the audience.
+    pub everyone: bool,
+    /// Whose members are in the audience.
+    pub groups: BTreeSet<GroupId>,
+    /// Who speaks.
+    pub operators: BTreeSet<AccountId>,
+}
+
+impl fmt::Debug for ChannelPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChannelPlan(redacted)")
+    }
+}
+
+impl From<&ChannelRecord> for ChannelPlan {
+    fn from(record: &ChannelRecord) -> Self {
+        let ChannelRecord { name, everyone, groups, operators, .. } = record.clone();
+        Self { name, everyone, groups, operators }
     }
 }
 
@@ -265,6 +292,43 @@ impl Hospital {
             removed_account_ids: bytes(removed),
         };
         self.state(Content::GroupMembership(membership), now_ms)
+    }
+
+    /// Creates a channel.
+    pub fn add_channel(&mut self, plan: &ChannelPlan, now_ms: u64) -> Result<ConversationId, Refusal> {
+        let id = ConversationId::from_bytes(*key::random()?);
+        self.state_channel(id, plan, false, now_ms)?;
+        Ok(id)
+    }
+
+    /// Replaces what is said about a channel.
+    pub fn change_channel(&mut self, id: ConversationId, plan: &ChannelPlan, now_ms: u64) -> Result<(), Refusal> {
+        self.directory.channel(&id).ok_or(Refusal::UnknownChannel)?;
+        self.state_channel(id, plan, false, now_ms)
+    }
+
+    /// Deletes a channel, for good.
+    pub fn delete_channel(&mut self, id: ConversationId, now_ms: u64) -> Result<(), Refusal> {
+        let plan = ChannelPlan::from(self.directory.channel(&id).ok_or(Refusal::UnknownChannel)?);
+        self.state_channel(id, &plan, true, now_ms)
+    }
+
+    fn state_channel(
+        &mut self,
+        id: ConversationId,
+        plan: &ChannelPlan,
+        deleted: bool,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        let channel = wire::Channel {
+            channel_id: id.to_bytes(),
+            name: plan.name.clone(),
+            everyone: plan.everyone,
+            audience_group_ids: plan.groups.iter().map(GroupId::to_bytes).collect(),
+            operator_account_ids: plan.operators.iter().map(AccountId::to_bytes).collect(),
+            deleted,
+        };
+        self.state(Content::Channel(channel), now_ms)
     }
 
     /// Adds a node or replaces what is said of it. `node.deleted` is not looked at.

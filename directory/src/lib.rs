@@ -24,5 +24,5 @@ pub mod statement;
 
 pub use chain::VerifiedDevice;
 pub use directory::{Change, Directory, Standing};
-pub use record::{AccountRecord, EnrolmentKeyRecord, GroupRecord, NodeRecord};
+pub use record::{AccountRecord, ChannelRecord, EnrolmentKeyRecord, GroupRecord, NodeRecord};
 pub use refusal::Refusal;

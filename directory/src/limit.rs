@@ -12,6 +12,12 @@ pub const HANDLE_CHARS_MAX: usize = 64;
 /// Characters of a display name, a role, a group's or a node's name.
 pub const NAME_CHARS_MAX: usize = 128;
 
+/// Groups whose members are in a channel's audience.
+pub const CHANNEL_GROUPS_MAX: usize = 64;
+
+/// Operators of one channel.
+pub const CHANNEL_OPERATORS_MAX: usize = 64;
+
 /// Addresses of one node.
 pub const NODE_ADDRESSES_MAX: usize = 8;
 

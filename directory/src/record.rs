@@ -1,9 +1,9 @@
 //! What the directory knows of an account, a group, a node: parsed once, so that it cannot be wrong.
 use crate::key::PublicKey;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use wardline_protocol::wire::Level;
-use wardline_protocol::{AccountId, GroupId, NodeId};
+use wardline_protocol::{AccountId, ConversationId, GroupId, NodeId};
 
 /// An account as the newest statement about it says.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,6 +72,49 @@ impl fmt::Debug for GroupRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (id, members) = (self.group_id, self.members.len());
         write!(f, "GroupRecord({id}, {members} members, deleted: {}, redacted)", self.deleted)
+    }
+}
+
+/// A conversation in which operators speak and an audience reads.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChannelRecord {
+    /// Its id, for good, and that of its conversation.
+    pub channel_id: ConversationId,
+    /// The name people read; unique among channels that are not deleted.
+    pub name: String,
+    /// Whether every internal account is in the audience.
+    pub everyone: bool,
+    /// Whose members are in the audience.
+    pub groups: BTreeSet<GroupId>,
+    /// Who speaks; in the audience as well.
+    pub operators: BTreeSet<AccountId>,
+    /// Final.
+    pub deleted: bool,
+    /// Whoever was in the audience at some version, and whether as an operator.
+    pub(crate) ever: BTreeMap<AccountId, bool>,
+}
+
+impl ChannelRecord {
+    /// Whether the account was in the audience at some version. An old commit is judged by what held when it was made, which whoever reads it later
+    /// does not know.
+    pub fn was_in_audience(&self, account: &AccountId) -> bool {
+        self.ever.contains_key(account)
+    }
+
+    /// Whether the account was an operator at some version.
+    pub fn was_operator(&self, account: &AccountId) -> bool {
+        self.ever.get(account).is_some_and(|operator| *operator)
+    }
+}
+
+impl fmt::Debug for ChannelRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, groups) = (self.channel_id, self.groups.len());
+        write!(
+            f,
+            "ChannelRecord({id}, everyone: {}, {groups} groups, deleted: {}, redacted)",
+            self.everyone, self.deleted
+        )
     }
 }
 

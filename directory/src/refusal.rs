@@ -39,6 +39,9 @@ pub enum Refusal {
     /// Another group that is not deleted has this name.
     #[error("the group name is taken")]
     GroupNameTaken,
+    /// Another channel that is not deleted has this name.
+    #[error("the channel name is taken")]
+    ChannelNameTaken,
     /// The enrolment key was stated for another account.
     #[error("the enrolment key belongs to another account")]
     EnrolmentKeyTaken,
@@ -51,6 +54,9 @@ pub enum Refusal {
     /// No such node, or it was deleted.
     #[error("no such node")]
     UnknownNode,
+    /// No such channel, or it was deleted.
+    #[error("no such channel")]
+    UnknownChannel,
     /// Deletion is final: a new account, group or node takes a new id.
     #[error("it was deleted, which is final: use a new id")]
     Deleted,
@@ -84,9 +90,11 @@ impl From<Refusal> for WireError {
             | Refusal::UnknownKind
             | Refusal::HandleTaken
             | Refusal::GroupNameTaken
+            | Refusal::ChannelNameTaken
             | Refusal::EnrolmentKeyTaken
             | Refusal::UnknownGroup
             | Refusal::UnknownNode
+            | Refusal::UnknownChannel
             | Refusal::Deleted
             | Refusal::NoOperationalKey => Code::StatementRefused,
         };

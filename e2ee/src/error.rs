@@ -32,6 +32,10 @@ pub enum Refusal {
     /// Only a manager may change the roster like this.
     #[error("only a manager may change the roster")]
     NotManager,
+    /// A channel's roster would hold somebody whom no statement put into its audience, or name an operator that none named. May mean that the own
+    /// directory is behind: fetch it and try once more.
+    #[error("the channel's statements do not have this account in its audience, or not as an operator")]
+    NotInAudience,
     /// Only a manager, the account itself, or the node's proposal may remove a device.
     #[error("only a manager may remove another account's device")]
     NotYours,

@@ -20,6 +20,11 @@ pub fn group(accounts: impl IntoIterator<Item = (AccountId, bool)>) -> Roster {
     build(ConversationKind::Group, accounts)
 }
 
+/// The roster of a channel: its audience, and whether each is an operator.
+pub fn channel(audience: impl IntoIterator<Item = (AccountId, bool)>) -> Roster {
+    build(ConversationKind::Channel, audience)
+}
+
 fn build(kind: ConversationKind, accounts: impl IntoIterator<Item = (AccountId, bool)>) -> Roster {
     let accounts: BTreeMap<_, _> = accounts.into_iter().collect();
     let entries =
@@ -64,7 +69,7 @@ pub fn check(roster: &Roster) -> Result<(), Refusal> {
     let ids = roster.entries.iter().all(|entry| AccountId::parse(&entry.account_id).is_ok());
     let size = match ConversationKind::try_from(roster.kind) {
         Ok(ConversationKind::Direct) => roster.entries.len() == 2 && !roster.entries.iter().any(|entry| entry.manager),
-        Ok(ConversationKind::Group) => (1..=ROSTER_MAX).contains(&roster.entries.len()),
+        Ok(ConversationKind::Group | ConversationKind::Channel) => (1..=ROSTER_MAX).contains(&roster.entries.len()),
         _ => false,
     };
     if sorted && ids && size { Ok(()) } else { Err(Refusal::BadRoster) }

@@ -6,10 +6,10 @@ use crate::roster;
 use std::collections::HashSet;
 use wardline_directory::Directory;
 use wardline_protocol::wire::{ConversationKind, Level, Roster};
-use wardline_protocol::{AccountId, wire};
+use wardline_protocol::{AccountId, ConversationId, wire};
 
 /// Refuses a commit that breaks a rule.
-pub(crate) fn check(facts: &Facts, directory: &Directory) -> Result<(), Refusal> {
+pub(crate) fn check(facts: &Facts, id: ConversationId, directory: &Directory) -> Result<(), Refusal> {
     for joiner in &facts.joiners {
         joiner.claim.verify(directory)?;
     }
@@ -17,7 +17,7 @@ pub(crate) fn check(facts: &Facts, directory: &Directory) -> Result<(), Refusal>
     match &facts.maker {
         Maker::Member(maker) => {
             check_removals(facts, maker, directory)?;
-            check_roster(facts, maker, directory)
+            check_roster(facts, id, maker, directory)
         }
         // Its shape was checked already: it joins itself, which the first two lines verified.
         Maker::Outside(_) if facts.roster_before == facts.roster_after => Ok(()),
@@ -32,10 +32,26 @@ pub(crate) fn check_members(members: &[Member], roster: &Roster) -> Result<(), R
     if all { Ok(()) } else { Err(Refusal::NotOnRoster) }
 }
 
-/// The node removes anybody but the archive; a member removes devices of its own account; a manager removes anybody; and anybody
+/// A channel's roster holds nobody whom the statements never put there, and no operator whom they never named.
+pub(crate) fn check_channel(id: ConversationId, roster: &Roster, directory: &Directory) -> Result<(), Refusal> {
+    if roster.kind() != ConversationKind::Channel {
+        return Ok(());
+    }
+    let channel = directory.channel(&id).ok_or(Refusal::NotInAudience)?;
+    let stated = |entry: &wire::RosterEntry| {
+        AccountId::parse(&entry.account_id).is_ok_and(|account| match entry.manager {
+            true => channel.was_operator(&account),
+            false => channel.was_in_audience(&account),
+        })
+    };
+    if roster.entries.iter().all(stated) { Ok(()) } else { Err(Refusal::NotInAudience) }
+}
+
+/// The node removes anybody but the archive; a member removes devices of its own account; a group's manager removes anybody; and anybody
 /// removes what was deleted.
 fn check_removals(facts: &Facts, maker: &Member, directory: &Directory) -> Result<(), Refusal> {
-    let manager = roster::is_manager(&facts.roster_before, maker.account_id);
+    let manages = facts.roster_before.kind() == ConversationKind::Group;
+    let manager = manages && roster::is_manager(&facts.roster_before, maker.account_id);
     facts.leavers.iter().try_for_each(|leaver| {
         let account = leaver.member.account_id;
         match leaver.proposed {
@@ -47,15 +63,18 @@ fn check_removals(facts: &Facts, maker: &Member, directory: &Directory) -> Resul
     })
 }
 
-/// A manager changes the roster of a group as it likes. Others may only take accounts off it that have no device left after this
+/// A manager changes the roster of a group as it likes; any member brings that of a channel up to the statements, and nobody does more. Others may only take accounts off it that have no device left after this
 /// commit, which [`check_members`] and [`check_removals`] hold them to. A direct roster never changes.
-fn check_roster(facts: &Facts, maker: &Member, directory: &Directory) -> Result<(), Refusal> {
+fn check_roster(facts: &Facts, id: ConversationId, maker: &Member, directory: &Directory) -> Result<(), Refusal> {
     let (before, after) = (&facts.roster_before, &facts.roster_after);
     if before == after {
         return Ok(());
     }
     if before.kind != after.kind || before.kind() == ConversationKind::Direct {
         return Err(Refusal::DirectRoster);
+    }
+    if before.kind() == ConversationKind::Channel {
+        return check_channel(id, after, directory);
     }
     if roster::is_manager(before, maker.account_id) {
         return Ok(());

@@ -15,7 +15,7 @@ use std::fs::DirBuilder;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use wardline_directory::hospital::{CODE_LIFETIME_MS, Hospital, Person};
+use wardline_directory::hospital::{CODE_LIFETIME_MS, ChannelPlan, Hospital, Person};
 use wardline_directory::key::{OperationalKey, ProposerKey, PublicKey, RootKey};
 use wardline_directory::{NodeRecord, Refusal};
 use wardline_protocol::{AccountId, NodeId};
@@ -41,6 +41,9 @@ pub const GROUPS: [(&str, &[&str]); 3] = [
     ("Reanimation", &["anna", "carla", "deniz", "emil"]),
 ];
 
+/// The channel for everybody, and who writes in it.
+pub const CHANNEL: (&str, &str) = ("Hausmitteilungen", "anna");
+
 /// What `wardline dev` is told.
 pub struct Options {
     /// Where everything is kept; made when it is not there.
@@ -53,6 +56,8 @@ pub struct Options {
     pub ops: SocketAddr,
     /// Written when the node serves.
     pub ready_file: Option<PathBuf>,
+    /// Whether there is [`CHANNEL`].
+    pub channel: bool,
 }
 
 /// What the ready file holds. The links are secret: each lets one device in.
@@ -116,7 +121,7 @@ pub async fn start(options: &Options) -> Result<(Running, Ready), DevError> {
     let listen_error = |source| StartError::Listen { setting: "--listen", address, source };
     let socket = transport::bind(address).map_err(listen_error)?;
     let address = reachable(socket.local_addr().map_err(listen_error)?);
-    let links = publish(&config.data_dir, &root, operational, address).await?;
+    let links = publish(&config.data_dir, &root, operational, address, options.channel).await?;
     let running = Node::start_on(&config, socket).await?;
     let page = reachable(running.web_address.unwrap_or(options.web));
     let scheme = if config.web.plain_http { "http" } else { "https" };
@@ -148,6 +153,7 @@ async fn publish(
     root: &RootKey,
     operational: OperationalKey,
     address: SocketAddr,
+    with_channel: bool,
 ) -> Result<Links, DevError> {
     let dir = DataDir::open(data_dir)?;
     let _lock = dir.lock()?;
@@ -166,6 +172,9 @@ async fn publish(
     hospital.add_node(&node, now_ms)?;
     let (accounts, links) = people(&mut hospital, root.public(), &node, now_ms)?;
     groups(&mut hospital, &accounts, now_ms)?;
+    if with_channel {
+        channel(&mut hospital, &accounts, now_ms)?;
+    }
     let versions = known + 1..;
     let writes = versions
         .zip(hospital.statements_after(known))
@@ -226,6 +235,16 @@ fn groups(hospital: &mut Hospital, accounts: &BTreeMap<&str, AccountId>, now_ms:
             let members: Vec<AccountId> = members.iter().filter_map(|handle| accounts.get(handle)).copied().collect();
             hospital.change_members(id, &members, &[], now_ms)?;
         }
+    }
+    Ok(())
+}
+
+fn channel(hospital: &mut Hospital, accounts: &BTreeMap<&str, AccountId>, now_ms: u64) -> Result<(), Refusal> {
+    let (name, operator) = CHANNEL;
+    if hospital.directory().channel_by_name(name).is_none() {
+        let operators = accounts.get(operator).copied().into_iter().collect();
+        let plan = ChannelPlan { name: name.to_owned(), everyone: true, operators, ..ChannelPlan::default() };
+        hospital.add_channel(&plan, now_ms)?;
     }
     Ok(())
 }

@@ -60,6 +60,9 @@ enum Command {
         /// Write addresses and enrolment links here (JSON) when the node serves
         #[arg(long, value_name = "FILE")]
         ready_file: Option<PathBuf>,
+        /// With a channel in which Anna writes to everybody
+        #[arg(long)]
+        channel: bool,
     },
     /// Copy the node's state into one file, also while it serves
     Backup {
@@ -101,8 +104,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Init { data, root, name, advertise } => make(data, &root, &name, advertise).await,
         Command::Serve { config, data } => serve(config, data).await,
-        Command::Dev { data, listen, web, ops, ready_file } => {
-            let options = dev::Options { dir: data, listen, web, ops, ready_file };
+        Command::Dev { data, listen, web, ops, ready_file, channel } => {
+            let options = dev::Options { dir: data, listen, web, ops, ready_file, channel };
             logging::start(&dev::config(&options).log)?;
             let end = End::listen()?;
             let (running, ready) = dev::start(&options).await?;

@@ -157,6 +157,7 @@ impl Plane {
                 self.end_account(account_id, error);
             }
         }
+        self.follow_channels();
         Ok(done_when_durable())
     }
 

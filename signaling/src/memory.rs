@@ -27,6 +27,7 @@ struct State {
     last_resorts: BTreeMap<DeviceId, Bytes>,
     conversations: BTreeMap<ConversationId, Kept>,
     attachments: BTreeMap<AttachmentId, AttachmentRow>,
+    confirmed: BTreeMap<(ConversationId, u64), BTreeMap<AccountId, u64>>,
     pushes: BTreeMap<DeviceId, PushSubscription>,
 }
 
@@ -184,6 +185,9 @@ impl State {
                     member.delivered_seq = seq;
                 }
             }
+            Write::Confirmed { conversation_id, seq, account_id, at_ms } => {
+                self.confirmed.entry((conversation_id, seq)).or_default().entry(account_id).or_insert(at_ms);
+            }
             Write::Attachment(row) => {
                 self.attachments.insert(row.attachment_id, row);
             }
@@ -232,6 +236,11 @@ impl State {
                     Some(FoundKeyPackage { single_use_id: None, device_id: *device_id, key_package })
                 });
                 Answer::KeyPackages(single.chain(reusable).collect())
+            }
+            Query::Confirmations { conversation_id, seq, of } => {
+                let found = self.confirmed.get(&(*conversation_id, *seq)).into_iter().flatten();
+                let found = found.filter(|(account_id, _)| of.is_none_or(|of| of == **account_id));
+                Answer::Confirmations(found.map(|(account_id, at_ms)| (*account_id, *at_ms)).collect())
             }
             Query::Attachment { attachment_id, wish } => {
                 let found = self.attachments.get(attachment_id).cloned();

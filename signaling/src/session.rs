@@ -148,6 +148,8 @@ impl Plane {
             Body::OpenDownload(request) => self.open_download(caller, &request),
             Body::DropUpload(request) => self.drop_upload(caller, &request),
             Body::FetchReceipts(request) => self.fetch_receipts(caller, &request),
+            Body::Confirm(request) => self.confirm(caller, &request),
+            Body::FetchConfirmations(request) => self.fetch_confirmations(caller, &request),
             Body::ShowTyping(request) => self.show_typing(caller, &request),
             Body::RegisterPush(request) => self.register_push(caller, request),
             Body::UnregisterPush(_) => Ok(self.unregister_push(caller)),
@@ -349,6 +351,14 @@ impl Plane {
             Ok(Answer::KeyPackages(found)) => Ok(self.key_packages_read(found)),
             Ok(Answer::Attachment { attachment_id, wish, found }) => {
                 self.attachment_found(session, request_id, attachment_id, wish, found)
+            }
+            Ok(Answer::Confirmations(found)) => {
+                let confirmation = |(account_id, confirmed_at_ms): (AccountId, u64)| wire::Confirmation {
+                    account_id: account_id.to_bytes(),
+                    confirmed_at_ms,
+                };
+                let confirmations = found.into_iter().map(confirmation).collect();
+                Ok(Reply::Now(response::Result::Confirmations(wire::Confirmations { confirmations })))
             }
             Ok(Answer::FindMessage(found)) => {
                 self.message_found(session, request_id, found);

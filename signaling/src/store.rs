@@ -75,6 +75,8 @@ pub enum Write {
     Delivered { conversation_id: ConversationId, device_id: DeviceId, seq: u64 },
     /// How far a person has read a conversation.
     ReadUpTo { conversation_id: ConversationId, account_id: AccountId, seq: u64 },
+    /// A person has taken note of an entry; kept as it was first said.
+    Confirmed { conversation_id: ConversationId, seq: u64, account_id: AccountId, at_ms: u64 },
     /// An attachment was announced, or is complete now: replaces the row.
     Attachment(AttachmentRow),
     /// An upload was given up.
@@ -98,6 +100,8 @@ pub enum Query {
     KeyPackages { ids: Vec<u64>, last_resort_of: Vec<DeviceId> },
     /// Where a message was stored, looked up beyond what the plane remembers.
     FindMessage { conversation_id: ConversationId, message_id: MessageId },
+    /// Who has taken note of an entry: of all, or of this account alone.
+    Confirmations { conversation_id: ConversationId, seq: u64, of: Option<AccountId> },
     /// An attachment; the wish comes back with the answer.
     Attachment { attachment_id: AttachmentId, wish: TransferWish },
 }
@@ -114,6 +118,8 @@ pub enum Answer {
     KeyPackages(Vec<FoundKeyPackage>),
     /// To `FindMessage`: seq and time, if it is there.
     FindMessage(Option<(u64, u64)>),
+    /// To `Confirmations`: who and when, by account id.
+    Confirmations(Vec<(AccountId, u64)>),
     /// To `Attachment`.
     Attachment {
         /// As asked.

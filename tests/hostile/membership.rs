@@ -125,6 +125,8 @@ fn an_add_by_the_node_is_not_committed() {
                 proposals: vec![proposal.into()],
                 lease_ms: 2_000,
                 departed_account_ids: Vec::new(),
+                due_account_ids: Vec::new(),
+                directory_version: 0,
             }),
         );
         assert_eq!(owner.commits_on_line(ALICE), usize::from(!lie), "what the node may propose is committed");

@@ -15,17 +15,17 @@ const PASSPHRASE: &str = "correct horse battery staple";
 const LOCKED_MAX: Duration = Duration::from_secs(1);
 
 /// `wardline-admin` on one machine.
-struct Machine {
+pub struct Machine {
     folder: PathBuf,
 }
 
 impl Machine {
-    fn new(folder: PathBuf) -> Result<Self> {
+    pub fn new(folder: PathBuf) -> Result<Self> {
         std::fs::create_dir_all(&folder)?;
         Ok(Self { folder })
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
 
@@ -40,7 +40,7 @@ impl Machine {
     }
 
     /// The same for a command that must be done, and known to the node.
-    fn run(&self, words: &[&str]) -> Result<Value> {
+    pub fn run(&self, words: &[&str]) -> Result<Value> {
         let (exit, said) = self.exit(words)?;
         ensure!(exit == 0, "wardline-admin {words:?}: {exit}: {said}");
         Ok(said)
@@ -74,7 +74,7 @@ fn serve(folder: &Path, data: &str, address: &str) -> Result<Program> {
 }
 
 /// A hospital and its first node, and people by a list. Gives the node's process and its certificate's hash.
-fn found(machine: &Machine, server: &Path, address: &str) -> Result<(Program, String)> {
+pub fn found(machine: &Machine, server: &Path, address: &str) -> Result<(Program, String)> {
     let recovery = machine.path("recovery.txt");
     machine.run(&["init", "--recovery-file", &recovery])?;
     let (again, _) = machine.exit(&["init"])?;

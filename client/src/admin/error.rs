@@ -60,6 +60,9 @@ pub enum AdminError {
     /// No group has the name.
     #[error("no group is called \"{0}\": see `wardline-admin group list`")]
     NoGroup(String),
+    /// No channel has the name.
+    #[error("no channel is called \"{0}\": see `wardline-admin channel list`")]
+    NoChannel(String),
     /// There is no node yet.
     #[error(
         "no node is known yet: run `wardline init` on the server and then `wardline-admin node add --card node.json`"

@@ -26,7 +26,7 @@ pub use error::AdminError;
 pub use office::{HOSPITAL_FILE, OPERATIONAL_FILE, Office, ROOT_FILE, STATEMENTS_FILE};
 pub use publish::{NodeSession, Publication, Published, sign_and_publish};
 
-use wardline_directory::{AccountRecord, Directory, GroupRecord, NodeRecord};
+use wardline_directory::{AccountRecord, ChannelRecord, Directory, GroupRecord, NodeRecord};
 
 /// An account by the handle that a person typed.
 pub fn account<'a>(directory: &'a Directory, handle: &str) -> Result<&'a AccountRecord, AdminError> {
@@ -36,6 +36,11 @@ pub fn account<'a>(directory: &'a Directory, handle: &str) -> Result<&'a Account
 /// A group by the name that a person typed.
 pub fn group<'a>(directory: &'a Directory, name: &str) -> Result<&'a GroupRecord, AdminError> {
     directory.group_by_name(name).ok_or_else(|| AdminError::NoGroup(name.into()))
+}
+
+/// A channel by the name that a person typed.
+pub fn channel<'a>(directory: &'a Directory, name: &str) -> Result<&'a ChannelRecord, AdminError> {
+    directory.channel_by_name(name).ok_or_else(|| AdminError::NoChannel(name.into()))
 }
 
 /// The node that codes lead to. A code without one would lead nowhere.

@@ -132,6 +132,10 @@ impl Core {
         if content.message_id != message.message_id {
             return self.unreadable(id);
         }
+        if !self.is_heard(id, received.sender.account_id) {
+            tracing::warn!(conversation = %id, seq = entry.seq, "somebody spoke in a channel who is no operator of it: not shown");
+            return Outcome::Applied;
+        }
         self.check_standing(id, content.directory_version, &content.directory_hash);
         let fresh = self.conversations.get_mut(&id).is_some_and(|conversation| conversation.remember(message_id));
         let Some(body) = content.body.and_then(Body::from_wire).filter(|_| fresh) else { return Outcome::Applied };
@@ -193,7 +197,7 @@ impl Core {
             return Outcome::Held;
         }
         tracing::warn!(conversation = %id, seq, %refusal, "a commit is refused");
-        let why = if matches!(refusal, Refusal::Chain(_) | Refusal::NotOnRoster) {
+        let why = if matches!(refusal, Refusal::Chain(_) | Refusal::NotOnRoster | Refusal::NotInAudience) {
             Misbehaviour::ForgedMember
         } else {
             Misbehaviour::ForbiddenCommit
@@ -232,7 +236,7 @@ impl Core {
 
     pub(super) fn tell_changed(&mut self, id: ConversationId) {
         let accounts = self.roster(&id);
-        let title = self.conversations.get(&id).and_then(|conversation| conversation.record.title.clone());
+        let title = self.title(&id);
         self.event(Event::ConversationChanged { conversation: id, title, accounts });
     }
 
@@ -266,5 +270,9 @@ impl Core {
 
 /// Whether statements that this device does not have yet could make the refused thing right.
 pub(super) fn needs_newer_directory(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::Chain(DirectoryRefusal::UnknownAccount | DirectoryRefusal::UnknownEnrolmentKey))
+    matches!(
+        refusal,
+        Refusal::NotInAudience
+            | Refusal::Chain(DirectoryRefusal::UnknownAccount | DirectoryRefusal::UnknownEnrolmentKey)
+    )
 }

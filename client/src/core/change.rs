@@ -46,6 +46,8 @@ impl Core {
             }
             Command::MarkRead { conversation, seq } => self.mark_read(conversation, seq, token),
             Command::FetchReceipts { conversation } => self.fetch_receipts(conversation, token),
+            Command::Confirm { conversation, seq } => self.confirm(conversation, seq, token),
+            Command::FetchConfirmations { conversation, seq } => self.fetch_confirmations(conversation, seq, token),
             Command::ShowTyping { conversation, typing } => self.show_typing(conversation, typing, token),
             Command::WatchPresence { accounts } => self.watch_presence(accounts, token),
             Command::RegisterPush { subscription } => self.register_push(*subscription, token),
@@ -94,7 +96,10 @@ impl Core {
             }
         }
         let now = roster::direct(self.identity.account, account);
-        self.create(ConversationKind::Direct, None, &now, vec![account], token);
+        let id = self.ids.conversation();
+        if let Err(failure) = self.create(id, ConversationKind::Direct, None, &now, vec![account], Some(token)) {
+            self.done(token, Err(failure));
+        }
     }
 
     fn create_group(&mut self, title: String, accounts: Vec<AccountId>, token: Token) {
@@ -104,37 +109,40 @@ impl Core {
             return self.done(token, Err(Failure::UnknownAccount));
         }
         let now = roster::group([(own, true)].into_iter().chain(accounts.iter().map(|account| (*account, false))));
-        self.create(ConversationKind::Group, Some(title), &now, accounts.into_iter().collect(), token);
+        let (id, accounts) = (self.ids.conversation(), accounts.into_iter().collect());
+        if let Err(failure) = self.create(id, ConversationKind::Group, Some(title), &now, accounts, Some(token)) {
+            self.done(token, Err(failure));
+        }
     }
 
     fn is_known(&self, account: &AccountId) -> bool {
         self.directory.account(account).is_some_and(|record| !record.deleted)
     }
 
-    fn create(
+    /// Makes a conversation of this device alone and plans to take in the others.
+    pub(super) fn create(
         &mut self,
+        id: ConversationId,
         kind: ConversationKind,
         title: Option<String>,
         now: &Roster,
         mut accounts: Vec<AccountId>,
-        token: Token,
-    ) {
+        token: Option<Token>,
+    ) -> Result<(), Failure> {
         if !self.is_ready() {
-            return self.done(token, Err(Failure::Offline));
+            return Err(Failure::Offline);
         }
-        let id = self.ids.conversation();
-        let created = match self.engine.create(id, now.clone(), &self.directory) {
-            Ok(created) => created,
-            Err(error) => return self.done(token, Err(Failure::Engine(error.to_string()))),
-        };
+        let created = self.engine.create(id, now.clone(), &self.directory);
+        let created = created.map_err(|error| Failure::Engine(error.to_string()))?;
         let mut conversation = Conversation::new(kind, Stage::Creating);
         conversation.record.title = title;
         conversation.creating = true;
         self.conversations.insert(id, conversation);
         // The own account's other devices are added with the rest.
         accounts.push(self.identity.account);
-        self.plan(id, PlanKind::Add { accounts, created: true }, Some(token));
+        self.plan(id, PlanKind::Add { accounts, created: true }, token);
         self.submit_creation(id, created);
+        Ok(())
     }
 
     fn submit_creation(&mut self, id: ConversationId, created: Created) {

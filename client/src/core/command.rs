@@ -123,6 +123,20 @@ pub enum Command {
         /// The conversation.
         conversation: ConversationId,
     },
+    /// Says that the person has taken note of a message in a channel. Gives [`Reply::Done`] when the node has stored it.
+    Confirm {
+        /// The channel.
+        conversation: ConversationId,
+        /// The message's place.
+        seq: u64,
+    },
+    /// Learns who has taken note of a message in a channel: an operator of all, others of themselves alone. Gives [`Reply::Confirmations`].
+    FetchConfirmations {
+        /// The channel.
+        conversation: ConversationId,
+        /// The message's place.
+        seq: u64,
+    },
     /// Tells the others that the person writes, or has stopped. Lost where there is no connection. Gives [`Reply::Done`].
     ShowTyping {
         /// Where.
@@ -225,6 +239,8 @@ pub enum Reply {
         /// For the SFrame sender; never used before by this device.
         context_id: u32,
     },
+    /// Who has taken note, and when by the node's clock (Unix milliseconds).
+    Confirmations(Vec<(AccountId, u64)>),
     /// A bulk stream may be opened with this ticket.
     Download {
         /// To be said first on it.
@@ -249,6 +265,9 @@ pub enum Failure {
     /// The conversation is not known, or this device is not in it yet.
     #[error("this conversation is not known on this device")]
     UnknownConversation,
+    /// Only a channel's operators write in it.
+    #[error("only its operators write in this channel")]
+    NotOperator,
     /// The account is not in the directory, or deleted.
     #[error("this account is not in the hospital's directory")]
     UnknownAccount,

@@ -42,12 +42,19 @@ pub(super) enum PlanKind {
     Refresh,
 }
 
-/// The node's wish that this device removes members, and until when it may.
+/// The node's wish that this device removes members, or brings a channel's roster up to the statements; and until when it may.
 pub(super) struct Lease {
     pub(super) epoch: u64,
     pub(super) until_ms: u64,
-    proposals: Vec<Vec<u8>>,
-    departed: Vec<AccountId>,
+    pub(super) proposals: Vec<Vec<u8>>,
+    pub(super) departed: Vec<AccountId>,
+    /// To be put on a channel's roster, or marked otherwise there.
+    pub(super) due: Vec<AccountId>,
+    /// What the directory must have got to.
+    pub(super) directory_version: u64,
+    /// Key packages of those due, once fetched.
+    pub(super) packages: Option<Vec<wire::KeyPackageOf>>,
+    pub(super) fetching: bool,
 }
 
 /// A commit that was sent and has not come back in the log.
@@ -90,14 +97,9 @@ impl Core {
 
     pub(super) fn lease(&mut self, lease: wire::CommitLease) {
         let Ok(id) = ConversationId::parse(&lease.conversation_id) else { return };
-        let until_ms = self.now_ms + u64::from(lease.lease_ms);
+        let now_ms = self.now_ms;
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        conversation.lease = Some(Lease {
-            epoch: lease.epoch,
-            until_ms,
-            proposals: lease.proposals.iter().map(|proposal| proposal.to_vec()).collect(),
-            departed: lease.departed_account_ids.iter().filter_map(|id| AccountId::parse(id).ok()).collect(),
-        });
+        conversation.lease = Some(Lease::new(lease, now_ms));
         self.dirty.insert(id);
     }
 
@@ -120,9 +122,10 @@ impl Core {
                     return;
                 }
                 if lease.epoch == epoch {
-                    let departed = lease.departed.clone();
-                    let proposals = lease.proposals.clone();
-                    return self.commit_lease(id, proposals, &departed);
+                    if let Some(change) = self.leased_change(id) {
+                        self.submit(id, change, InFlight::Lease);
+                    }
+                    return;
                 }
                 conversation.lease = None;
             }
@@ -185,14 +188,6 @@ impl Core {
                 })
             }
         }
-    }
-
-    fn commit_lease(&mut self, id: ConversationId, proposals: Vec<Vec<u8>>, departed: &[AccountId]) {
-        let Some(now) = self.engine.roster(id) else { return };
-        let direct = now.kind() == ConversationKind::Direct;
-        let wanted = departed.iter().fold(now.clone(), |roster, account| roster::without(&roster, *account));
-        let roster = (!direct && wanted != now).then_some(wanted);
-        self.submit(id, Change { proposals, roster, ..Change::default() }, InFlight::Lease);
     }
 
     fn submit(&mut self, id: ConversationId, change: Change, in_flight: InFlight) {

@@ -13,6 +13,7 @@ mod apply;
 mod calls;
 mod change;
 mod changes;
+mod channel;
 mod command;
 mod commit;
 mod conversation;
@@ -121,6 +122,8 @@ pub struct Core {
     next_request_id: u64,
     dirty: BTreeSet<ConversationId>,
     staged: Changes,
+    /// Channels that this device has tried to open on this connection.
+    tried_channels: BTreeSet<ConversationId>,
     outputs: VecDeque<Output>,
     woken_at_ms: Option<u64>,
 }
@@ -184,6 +187,7 @@ impl Core {
             next_request_id: FIRST_REQUEST_ID,
             dirty: BTreeSet::new(),
             staged: Changes::default(),
+            tried_channels: BTreeSet::new(),
             outputs: VecDeque::new(),
             woken_at_ms: None,
         })

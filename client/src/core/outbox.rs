@@ -84,6 +84,9 @@ impl Core {
         if conversation.outgoing.len() >= OUTBOX_MAX {
             return Err(Failure::Full);
         }
+        if !self.may_speak(&id) {
+            return Err(Failure::NotOperator);
+        }
         let message = Message {
             conversation: id,
             message: message_id,
@@ -116,7 +119,10 @@ impl Core {
         let Some(epoch) = self.engine.epoch(id) else { return };
         loop {
             let Some(conversation) = self.conversations.get_mut(&id) else { return };
+            // Who comes now could not read what was said before.
+            let fills = conversation.lease.as_ref().is_some_and(|lease| !lease.due.is_empty());
             let ready = conversation.stage == Stage::Joined
+                && !fills
                 && conversation.in_flight.is_none()
                 && !conversation.unsure
                 && conversation.hold.is_none()

@@ -24,6 +24,8 @@ pub(super) enum Request {
     Create(ConversationId),
     /// Key packages for a planned change.
     KeyPackages(ConversationId, PlanId),
+    /// Key packages for what a lease asks for.
+    LeasedKeyPackages(ConversationId),
     /// A planned change's commit, or a leased removal's.
     Commit(ConversationId),
     /// An own message.
@@ -40,6 +42,8 @@ pub(super) enum Request {
     Media(CallId, Token),
     /// Receipts of a large conversation.
     Receipts(Token),
+    /// Who has taken note of a message.
+    Confirmations(Token),
     /// Devices.
     Devices(Token),
     /// Done, or an error.
@@ -99,6 +103,7 @@ impl Core {
             Request::JoinLog(id) => self.lost_join_looked_up(id, result),
             Request::Create(id) => self.create_answered(id, result.err()),
             Request::KeyPackages(id, plan) => self.key_packages_fetched(id, plan, result),
+            Request::LeasedKeyPackages(id) => self.leased_key_packages_fetched(id, result),
             Request::Commit(id) => self.commit_answered(id, result),
             Request::Message(id, message) => self.send_answered(id, message, result),
             Request::Upload(id, message) => self.upload_answered(id, message, result),
@@ -107,6 +112,7 @@ impl Core {
             Request::StartCall(call, token) => self.call_started(call, token, result),
             Request::Media(call, token) => self.media_answered(call, token, result),
             Request::Receipts(token) => self.receipts_fetched(token, result),
+            Request::Confirmations(token) => self.confirmations_fetched(token, result),
             Request::Devices(token) => self.devices_fetched(token, result),
             Request::Plain(token) => match result {
                 Ok(_) => self.done(token, Ok(Reply::Done)),

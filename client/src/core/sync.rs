@@ -98,6 +98,7 @@ impl Core {
 
     pub(super) fn disconnected(&mut self) {
         self.session = None;
+        self.tried_channels.clear();
         for request in std::mem::take(&mut self.requests).into_values() {
             self.request_lost(&request);
         }
@@ -155,6 +156,11 @@ impl Core {
             {
                 self.event(Event::SecurityNotice(Notice::AccountRenamed(account)));
             }
+            if let Change::Channel(id) = change
+                && self.conversations.contains_key(&id)
+            {
+                self.tell_changed(id);
+            }
         }
         let version = self.directory.version();
         if version > before {
@@ -193,6 +199,9 @@ impl Core {
         let ids: Vec<ConversationId> = self.conversations.keys().copied().collect();
         for id in ids {
             let Some(conversation) = self.conversations.get_mut(&id) else { continue };
+            if conversation.lease.is_some() {
+                self.dirty.insert(id);
+            }
             if !matches!(conversation.hold, Some(Hold::Directory { .. })) {
                 continue;
             }
@@ -203,6 +212,7 @@ impl Core {
             conversation.hold = None;
             self.dirty.insert(id);
         }
+        self.open_channels();
     }
 
     /// A member said which statement it knows: fetches what is missing, and finds a node that shows different directories.
@@ -404,6 +414,12 @@ impl Core {
         }
         // What was being made when the connection broke is offered again.
         self.dirty.extend(self.conversations.keys().copied());
+        self.open_channels();
+    }
+
+    /// The node has named every conversation of this device.
+    pub(super) fn heads_are_done(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.heads_done)
     }
 
     /// Tells once that this device is level with the node. What cannot go on now (held, refused, to be tried later) is not waited for.

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
+use wardline_protocol::wire::ConversationKind;
 use wardline_protocol::{AccountId, ConversationId};
 
 #[derive(Subcommand)]
@@ -33,6 +34,20 @@ pub(super) enum Action {
         /// Save files that come into this directory.
         #[arg(long)]
         save_to: Option<PathBuf>,
+    },
+    /// Say that you have taken note of a message in a channel.
+    Confirm {
+        /// The channel's name.
+        channel: String,
+        /// The message's place, as `seq` in `listen` and `history`.
+        seq: u64,
+    },
+    /// Show who has taken note of a message in a channel.
+    Confirmations {
+        /// The channel's name.
+        channel: String,
+        /// The message's place, as `seq` in `sent`, `listen` and `history`.
+        seq: u64,
     },
     /// Show the newest stored messages, oldest first.
     History {
@@ -74,6 +89,12 @@ pub(super) async fn run(mut device: Device, action: Action) -> Result<(), Progra
             let shown = Shown { left: count, save_to, ..Shown::default() };
             listen(&mut device, shown, count, seconds).await?;
         }
+        Action::Confirm { channel, seq } => {
+            let conversation = titled(&device, &channel).await?;
+            device.command(Command::Confirm { conversation, seq }).await?;
+            device.say.event("confirmed", &[("seq", seq.into())], "The channel knows that you have taken note.")?;
+        }
+        Action::Confirmations { channel, seq } => confirmations(&device, &channel, seq).await?,
         Action::History { to, count } => history(&device, &to, count).await?,
     }
     device.close().await
@@ -85,6 +106,19 @@ async fn send(device: &mut Device, to: &To, text: String) -> Result<(), ProgramE
         return Err(ProgramError::Use("the message was not taken".into()));
     };
     files::sent(device, sent, super::ANSWER_MAX).await
+}
+
+async fn confirmations(device: &Device, channel: &str, seq: u64) -> Result<(), ProgramError> {
+    let conversation = titled(device, channel).await?;
+    let Reply::Confirmations(found) = device.command(Command::FetchConfirmations { conversation, seq }).await? else {
+        return Err(ProgramError::Use("the node has not said who".into()));
+    };
+    for (account, confirmed_at_ms) in found {
+        let handle = device.handle(account).await?;
+        let fields = [("from", handle.clone().into()), ("confirmed_at_ms", confirmed_at_ms.into())];
+        device.say.event("confirmation", &fields, &handle)?;
+    }
+    Ok(())
 }
 
 /// What was shown of each conversation, so that nothing is shown twice and everything once.
@@ -161,6 +195,14 @@ async fn listen(
             match event {
                 Event::MessageReceived(message) => shown.show(device, &message).await?,
                 Event::Unreadable { count, .. } => device.say.event("unreadable", &[("count", count.into())], "")?,
+                Event::ConversationJoined { conversation, .. } => {
+                    let title = device.client.look(move |core| core.title(&conversation)).await?;
+                    let words = title.as_ref().map_or_else(String::new, |title| format!("You are in {title} now."));
+                    device.say.event("joined", &conversation_fields(conversation, title), &words)?;
+                }
+                Event::ConversationLeft { conversation } => {
+                    device.say.event("left", &conversation_fields(conversation, None), "")?;
+                }
                 Event::Goodbye(error) if is_final(&error) => return Err(Failure::Refused(error).into()),
                 _ => {}
             }
@@ -176,6 +218,11 @@ async fn listen(
             Err(_) => Err(ProgramError::Use("fewer messages came than asked for".into())),
         },
     }
+}
+
+fn conversation_fields(conversation: ConversationId, title: Option<String>) -> Vec<(&'static str, serde_json::Value)> {
+    let id = ("conversation", conversation.to_string().into());
+    [Some(id), title.map(|title| ("title", title.into()))].into_iter().flatten().collect()
 }
 
 /// Shows what somebody wrote or sent; gives whether it was that.
@@ -249,8 +296,9 @@ pub(super) async fn find(device: &Device, to: &To) -> Result<ConversationId, Pro
 async fn titled(device: &Device, title: &str) -> Result<ConversationId, ProgramError> {
     let wanted = title.to_owned();
     let look = move |core: &crate::core::Core| {
-        let titled = |(_, record): &(&ConversationId, &crate::core::ConversationRecord)| {
-            record.state == Membership::Joined && record.title.as_deref() == Some(wanted.as_str())
+        let titled = |(id, record): &(&ConversationId, &crate::core::ConversationRecord)| {
+            let opening = record.kind == ConversationKind::Channel && record.state != Membership::Left;
+            (record.state == Membership::Joined || opening) && core.title(id).as_deref() == Some(wanted.as_str())
         };
         core.conversations().filter(titled).map(|(id, _)| *id).collect::<Vec<_>>()
     };

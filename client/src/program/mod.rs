@@ -33,6 +33,8 @@ Events of --json, one object a line:
   message {from, text, conversation, message, seq, sent_at_ms}
   file {name, media_type, bytes, caption, from, ...}   saved {message, path, bytes}
   location {words, latitude, longitude, accuracy_m, from, ...}
+  confirmed {seq}   confirmation {from, confirmed_at_ms}   in a channel
+  joined {conversation, title}   left {conversation}   while listening
   unreadable {count}       messages this device can never read
   calling {call}   incoming_call {call, from}   media {connected, connect_ms}
   ringing {ring_ms}        since the call was asked for

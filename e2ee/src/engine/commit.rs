@@ -83,6 +83,7 @@ impl Engine {
         directory: &Directory,
     ) -> Result<Created, EngineError> {
         roster::check(&roster)?;
+        rules::check_channel(id, &roster, directory)?;
         if !roster::contains(&roster, self.account_id()) {
             return Err(Refusal::NotOnRoster.into());
         }
@@ -168,7 +169,7 @@ impl Engine {
         group.clear_pending_proposals(provider.storage())?;
         let staged = group.pending_commit().ok_or(EngineError::Pending)?;
         let facts = Facts::read(group.public_group(), staged, &Sender::Member(group.own_leaf_index()))?;
-        rules::check(&facts, directory)?;
+        rules::check(&facts, id, directory)?;
         let (commit, welcome, group_info) = bundle.into_messages();
         let group_info = group_info.ok_or(EngineError::Malformed("no GroupInfo was made"))?;
         Ok(PendingCommit {

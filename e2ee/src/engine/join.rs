@@ -93,7 +93,7 @@ impl Engine {
                 old.delete(engine.provider.storage())?;
             }
             let group = staged.into_group(&engine.provider).map_err(unwelcome)?;
-            let joined = check_group(&group, engine.device(), directory)?;
+            let joined = check_group(&group, id, engine.device(), directory)?;
             engine.provider.cells.delete(&pending_key(id)?);
             engine.groups.insert(id, group);
             Ok(joined)
@@ -134,7 +134,7 @@ impl Engine {
         // The group after the commit lives in cells of its own until the node has accepted it.
         let apart = Provider::default();
         let (group, commit, group_info) = self.external_commit(&apart, info, tree)?;
-        check_group(&group, self.device(), directory)?;
+        check_group(&group, id, self.device(), directory)?;
         let pending = Pending { commit_sha256: Sha256::digest(&commit).into(), cells: apart.cells.all() };
         self.provider.cells.put(pending_key(id)?, &pending)?;
         Ok(PendingJoin { epoch, commit, group_info })
@@ -213,9 +213,15 @@ impl Engine {
 }
 
 /// Verifies everything that a joiner takes over unseen: each leaf, the context, and that the roster covers the members.
-fn check_group(group: &MlsGroup, own: DeviceRef, directory: &Directory) -> Result<Joined, JoinError> {
+fn check_group(
+    group: &MlsGroup,
+    id: ConversationId,
+    own: DeviceRef,
+    directory: &Directory,
+) -> Result<Joined, JoinError> {
     facts::check_new_context(group.extensions())?;
     let roster = roster::of(group.extensions())?;
+    rules::check_channel(id, &roster, directory)?;
     let members = credential::members(group.public_group().members())?;
     let leaves = members.iter().filter_map(|member| group.public_group().leaf(LeafNodeIndex::new(member.leaf)));
     facts::check_tree(leaves, &members)?;

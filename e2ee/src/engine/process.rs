@@ -94,7 +94,7 @@ impl Engine {
         match processed.into_content() {
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 let facts = Facts::read(group.public_group(), &staged, &sender)?;
-                rules::check(&facts, directory)?;
+                rules::check(&facts, id, directory)?;
                 applied = CommitApplied::new(&facts, directory, now_ms);
                 applied.removed_self = staged.self_removed();
                 group.merge_staged_commit(provider, *staged).map_err(invalid)?;

@@ -11,7 +11,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 async fn a_shard_that_panics_ends_the_node_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let options = dev::Options { dir: dir.path().to_owned(), listen: any, web: any, ops: any, ready_file: None };
+    let options =
+        dev::Options { dir: dir.path().to_owned(), listen: any, web: any, ops: any, ready_file: None, channel: false };
     let (running, _) = dev::start(&options).await.unwrap();
     let (room, participant) = (RoomId::from_bytes([1; 16]), ParticipantId::from_bytes([2; 16]));
     // The answer is given on the shard's thread: this is a defect there.

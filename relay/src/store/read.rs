@@ -5,7 +5,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, query, query_as};
 use wardline_protocol::limit::{ENTRIES_PER_PAGE, PAGE_BYTES_MAX};
 use wardline_protocol::wire::{CommitContent, Entry, Message, WelcomeFor, entry::Content};
-use wardline_protocol::{ConversationId, DeviceId, MessageId};
+use wardline_protocol::{AccountId, ConversationId, DeviceId, MessageId};
 use wardline_signaling::{Answer, FoundKeyPackage, Query, StoreError};
 
 /// Answers one query.
@@ -20,6 +20,12 @@ pub(super) async fn answer(connection: &mut SqliteConnection, query: &Query) -> 
         }
         Query::FindMessage { conversation_id, message_id } => {
             find(connection, conversation_id, message_id).await.map(Answer::FindMessage).map_err(failed)
+        }
+        Query::Confirmations { conversation_id, seq, of } => {
+            confirmations(connection, conversation_id, *seq, of.as_ref())
+                .await
+                .map(Answer::Confirmations)
+                .map_err(failed)
         }
         Query::Attachment { attachment_id, wish } => {
             let found = super::attachment::find(connection, attachment_id).await.map_err(failed)?;
@@ -85,6 +91,26 @@ fn entry(conversation_id: &ConversationId, row: &SqliteRow) -> sqlx::Result<Entr
         accepted_at_ms: unsigned(row.try_get("accepted_at_ms")?),
         content: Some(content),
     })
+}
+
+async fn confirmations(
+    connection: &mut SqliteConnection,
+    conversation_id: &ConversationId,
+    seq: u64,
+    of: Option<&AccountId>,
+) -> sqlx::Result<Vec<(AccountId, u64)>> {
+    let rows: Vec<(Vec<u8>, i64)> = query_as(
+        "SELECT account_id, confirmed_at_ms FROM confirmation
+         WHERE conversation_id = $1 AND seq = $2 AND ($3 IS NULL OR account_id = $3) ORDER BY account_id",
+    )
+    .bind(conversation_id.as_bytes().to_vec())
+    .bind(int(seq))
+    .bind(of.map(|of| of.as_bytes().to_vec()))
+    .fetch_all(connection)
+    .await?;
+    let confirmation =
+        |(account_id, at_ms): (Vec<u8>, i64)| Ok((super::load::id(&account_id, AccountId::parse)?, unsigned(at_ms)));
+    rows.into_iter().map(confirmation).collect()
 }
 
 async fn welcomes(connection: &mut SqliteConnection, device_id: &DeviceId) -> sqlx::Result<Vec<WelcomeFor>> {

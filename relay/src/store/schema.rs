@@ -8,7 +8,7 @@ use wardline_signaling::StoreError;
 pub const SCHEMA_VERSION: i64 = STEPS.len() as i64;
 
 /// Each step is applied once, in one transaction, and never changed after a release.
-const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4, STEP_5];
+const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4, STEP_5, STEP_6];
 
 /// `entry_message` finds a message that is sent again; see [`STEP_3`].
 ///
@@ -145,6 +145,17 @@ CREATE TABLE push (
   endpoint TEXT NOT NULL,
   p256dh BLOB NOT NULL,
   auth BLOB NOT NULL
+) STRICT;
+";
+
+/// Who has taken note of which message in a channel.
+const STEP_6: &str = "
+CREATE TABLE confirmation (
+  conversation_id BLOB NOT NULL,
+  seq INTEGER NOT NULL,
+  account_id BLOB NOT NULL,
+  confirmed_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (conversation_id, seq, account_id)
 ) STRICT;
 ";
 

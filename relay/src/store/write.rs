@@ -60,6 +60,14 @@ async fn apply(connection: &mut SqliteConnection, write: &Write) -> Result<(), S
         | Write::KeyPackages { .. }
         | Write::LastResort { .. }
         | Write::DropKeyPackages { .. } => apply_device(connection, write).await,
+        Write::Confirmed { conversation_id, seq, account_id, at_ms } => {
+            let insert = query(
+                "INSERT INTO confirmation (conversation_id, seq, account_id, confirmed_at_ms) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT DO NOTHING",
+            );
+            let insert = insert.bind(id(conversation_id.as_bytes())).bind(int(*seq));
+            run(connection, insert.bind(id(account_id.as_bytes())).bind(int(*at_ms))).await
+        }
         Write::Attachment(row) => run(connection, super::attachment::put(row)).await,
         Write::DropAttachment { attachment_id } => run(connection, super::attachment::delete(attachment_id)).await,
         Write::Push(row) => run(connection, super::push::put(row)).await,

@@ -41,7 +41,7 @@ pub struct Device {
 /// What the demo hospital in `dir` is started with.
 pub fn options(dir: &std::path::Path) -> dev::Options {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    dev::Options { dir: dir.to_owned(), listen: any, web: any, ops: any, ready_file: None }
+    dev::Options { dir: dir.to_owned(), listen: any, web: any, ops: any, ready_file: None, channel: false }
 }
 
 /// Starts the demo hospital's node in `dir`.

@@ -42,7 +42,7 @@ struct Writer {
     messages: Vec<(ConversationId, MessageId)>,
 }
 
-const KINDS: u32 = 25;
+const KINDS: u32 = 26;
 
 /// Few, so that writes meet.
 const ATTACHMENTS: u8 = 40;
@@ -247,6 +247,12 @@ impl Writer {
             22 => Write::DropAttachment { attachment_id: attachment(self.random.random_range(0..ATTACHMENTS)) },
             23 => Write::Push(self.push()),
             24 => Write::DropPush { device_id: self.any_device() },
+            25 => Write::Confirmed {
+                conversation_id: self.any_conversation(),
+                seq: self.random.random_range(1..9),
+                account_id: self.any_account(),
+                at_ms: self.random.random_range(0..99_999),
+            },
             _ => self.entry(true),
         };
         vec![one]
@@ -270,6 +276,9 @@ async fn same(store: &SqliteStore, reference: &MemoryStore, writer: &Writer) {
         let head = writer.heads.get(&number).copied().unwrap_or_default();
         for from_seq in [1, head / 2 + 1, head + 1] {
             queries.push(Query::Log { conversation_id: conversation(number), from_seq });
+        }
+        for of in [None, Some(account(2))] {
+            queries.extend((1..9).map(|seq| Query::Confirmations { conversation_id: conversation(number), seq, of }));
         }
     }
     for (conversation_id, message_id) in writer.messages.iter().step_by(7) {

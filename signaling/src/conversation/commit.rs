@@ -73,7 +73,7 @@ impl Plane {
         if conversation.members.len() + staged.added.len() > wire_limit::MEMBERS_MAX {
             return Err(WireError::new(Code::LimitReached, "the conversation has too many devices"));
         }
-        let manager = conversation.is_manager(caller.account_id);
+        let manager = conversation.kind() == ConversationKind::Group && conversation.is_manager(caller.account_id);
         for member in &staged.removed {
             let own = member.account_id == caller.account_id;
             if !(manager || own || pending.contains(&member.device_id)) {
@@ -113,6 +113,9 @@ impl Plane {
         }
         if before.kind() == ConversationKind::Direct || roster.kind != before.kind {
             return Err(forbidden("the roster of a direct conversation, and a conversation's kind, never change"));
+        }
+        if before.kind() == ConversationKind::Channel {
+            return self.check_channel_roster(conversation, roster);
         }
         let new_accounts = roster_accounts(roster);
         if new_accounts.len() > wire_limit::ROSTER_MAX {

@@ -1,4 +1,5 @@
-//! Who must go, and who may commit it: the node proposes removals and leases committing to one online member at a time.
+//! Who must go and, in a channel, who must come; and who may commit it: the node proposes removals and leases committing to one online member at a
+//! time.
 use super::{Conversation, entry_of};
 use crate::input::Class;
 use crate::limit::LEASE_MS;
@@ -31,6 +32,7 @@ impl Plane {
             .filter(|member| {
                 !self.device_usable(member.device_id)
                     || conversation.departed.contains(&member.account_id)
+                    || self.is_out_of_audience(conversation, member.account_id)
                     || entry_of(conversation.view.roster(), member.account_id).is_none()
             })
             .map(|member| member.device_id)
@@ -41,6 +43,7 @@ impl Plane {
     pub(super) fn must_leave_roster(&self, conversation: &Conversation, account_id: AccountId) -> bool {
         conversation.kind() != ConversationKind::Direct
             && (conversation.departed.contains(&account_id)
+                || self.is_out_of_audience(conversation, account_id)
                 || self.directory.account(&account_id).is_none_or(|record| record.deleted))
     }
 
@@ -85,6 +88,9 @@ impl Plane {
         let conversation = self.conversation_of(caller.account_id, conversation_id)?;
         if conversation.kind() == ConversationKind::Direct {
             return Err(WireError::new(Code::Forbidden, "a direct conversation cannot be left"));
+        }
+        if conversation.kind() == ConversationKind::Channel {
+            return Err(WireError::new(Code::Forbidden, "who is in a channel is the hospital's to say"));
         }
         let account_id = caller.account_id;
         if let Some(conversation) = self.conversations.get_mut(&conversation_id) {
@@ -166,13 +172,14 @@ impl Plane {
     }
 
     /// Proposes what is pending and gives the next online member 2 s to commit it. Nothing when none is pending, a lease is running, or nobody is there.
-    fn grant_lease(&mut self, conversation_id: ConversationId) {
+    pub(super) fn grant_lease(&mut self, conversation_id: ConversationId) {
         let Some(conversation) = self.conversations.get(&conversation_id) else { return };
         if conversation.lease.is_some() {
             return;
         }
         let pending = self.pending_removals(conversation);
-        if pending.is_empty() {
+        let due = self.due(conversation);
+        if pending.is_empty() && due.is_empty() && !self.has_outsiders(conversation) {
             return;
         }
         let Some(holder) = self.next_holder(conversation, &pending) else { return };
@@ -202,6 +209,8 @@ impl Plane {
             proposals,
             lease_ms: LEASE_MS as u32,
             departed_account_ids,
+            due_account_ids: due.iter().map(AccountId::to_bytes).collect(),
+            directory_version: self.directory.version(),
         };
         let until_ms = self.now_ms + LEASE_MS;
         if let Some(conversation) = self.conversations.get_mut(&conversation_id) {

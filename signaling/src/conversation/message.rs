@@ -48,6 +48,7 @@ impl Plane {
         ciphertext: bytes::Bytes,
     ) -> Result<Reply, WireError> {
         let conversation = self.conversation_of(caller.account_id, conversation_id)?;
+        self.check_speaker(conversation, caller.account_id)?;
         let epoch = check_sendable(conversation, conversation_id, caller.device_id, &ciphertext)?;
         let accepted_at_ms = self.now_ms;
         let content = entry::Content::Message(wire::Message { message_id: message_id.to_bytes(), ciphertext });

@@ -1,5 +1,6 @@
 //! Conversations: an MLS group the node follows from outside, an ordered log, cursors, and who must go.
 
+mod channel;
 mod commit;
 mod former;
 mod lease;
@@ -24,6 +25,7 @@ use wardline_protocol::wire::{self, ConversationKind, response, server_frame};
 use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, MessageId, WireError, limit as wire_limit};
 
 pub(crate) struct Conversation {
+    id: ConversationId,
     view: PublicView,
     pub(crate) members: BTreeMap<DeviceId, Member>,
     /// The same members by account: a receipt must not cost a look at everybody.
@@ -71,8 +73,9 @@ impl RecentMessages {
 }
 
 impl Conversation {
-    fn new(view: PublicView) -> Self {
+    fn new(id: ConversationId, view: PublicView) -> Self {
         let mut conversation = Conversation {
+            id,
             members: BTreeMap::new(),
             devices: BTreeMap::new(),
             view,
@@ -138,7 +141,7 @@ impl Plane {
             let conversation_id = row.conversation_id;
             let view = PublicView::open(conversation_id, &row.group_info, &row.ratchet_tree)
                 .map_err(|refused| OpenError::Conversation { conversation_id, reason: refused.to_string() })?;
-            let mut conversation = Conversation::new(view);
+            let mut conversation = Conversation::new(conversation_id, view);
             conversation.head_seq = row.head_seq;
             conversation.durable_seq = row.head_seq;
             for member in row.members {
@@ -213,11 +216,17 @@ impl Plane {
             if existing.members.contains_key(&caller.device_id) {
                 return Ok(done_when_durable());
             }
+            // Of a channel's operators one is the quickest.
+            if existing.kind() == ConversationKind::Channel {
+                let error = WireError::new(Code::AlreadyExists, "the channel is there already");
+                return Err(WireError { existing_id: conversation_id.as_bytes().to_vec(), ..error });
+            }
             return Err(WireError::new(Code::Forbidden, "this conversation id is taken"));
         }
         let view = PublicView::open(conversation_id, &request.group_info, &request.ratchet_tree)
             .map_err(|why| commit::refused(why, 0))?;
-        let conversation = Conversation::new(view);
+        let conversation = Conversation::new(conversation_id, view);
+        self.check_id(conversation_id, conversation.kind())?;
         self.check_new(caller, &conversation)?;
         if let Some(pair) = conversation.pair()
             && let Some(existing) = self.direct.get(&pair)
@@ -236,6 +245,7 @@ impl Plane {
         let mut conversation = conversation;
         conversation.first_seq.insert(caller.device_id, 1);
         self.adopt(conversation_id, conversation);
+        self.grant_lease(conversation_id);
         Ok(done_when_durable())
     }
 
@@ -261,6 +271,8 @@ impl Plane {
         match roster.kind() {
             ConversationKind::Direct if accounts.len() == 2 && managers == 0 => {}
             ConversationKind::Group if managers >= 1 && conversation.is_manager(caller.account_id) => {}
+            ConversationKind::Channel if self.opens_channel(caller, conversation) => {}
+            ConversationKind::Channel => return forbidden("a channel is opened by one of its operators"),
             _ => return forbidden("a direct conversation has two accounts, a group a manager"),
         }
         accounts.into_iter().try_for_each(|account_id| match self.directory.account(&account_id) {

@@ -1,13 +1,14 @@
 //! Receipts: how far everybody has got. Pushed in conversations of up to [`RECEIPT_PUSH_ACCOUNTS_MAX`] accounts; in larger ones a device asks when
-//! its person looks, and is told at sign-in only how far its own account is.
+//! its person looks, and is told at sign-in only how far its own account is. In channels a person can say expressly that a message was taken note of.
 use super::Conversation;
 use crate::input::Class;
 use crate::limit::RECEIPT_PUSH_ACCOUNTS_MAX;
 use crate::plane::{Plane, Reply};
-use crate::session::{Caller, done};
+use crate::session::{Caller, done, done_when_durable};
+use crate::store::{Query, Write};
 use std::collections::BTreeMap;
-use wardline_protocol::wire::{self, response, server_frame};
-use wardline_protocol::{AccountId, ConversationId, DeviceId, WireError};
+use wardline_protocol::wire::{self, ConversationKind, response, server_frame};
+use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, WireError};
 
 impl Conversation {
     fn delivered_by_account(&self, account_id: AccountId) -> u64 {
@@ -88,6 +89,41 @@ impl Plane {
             self.push_to_others(conversation_id, caller.device_id, &server_frame::Body::Receipt(receipt));
         }
         Ok(done())
+    }
+
+    /// Somebody says that he has taken note of a message in a channel.
+    pub(crate) fn confirm(&mut self, caller: Caller, request: &wire::Confirm) -> Result<Reply, WireError> {
+        let conversation_id = self.confirmable(caller, &request.conversation_id, request.seq)?;
+        let (account_id, at_ms) = (caller.account_id, self.now_ms);
+        self.write(Write::Confirmed { conversation_id, seq: request.seq, account_id, at_ms });
+        Ok(done_when_durable())
+    }
+
+    pub(crate) fn fetch_confirmations(
+        &mut self,
+        caller: Caller,
+        request: &wire::FetchConfirmations,
+    ) -> Result<Reply, WireError> {
+        let conversation_id = self.confirmable(caller, &request.conversation_id, request.seq)?;
+        // Who has taken note is the operators' business; others see whether they themselves have.
+        let speaks =
+            self.conversations.get(&conversation_id).is_some_and(|channel| self.speaks(caller.account_id, channel));
+        let of = (!speaks).then_some(caller.account_id);
+        Ok(self.read(caller, Query::Confirmations { conversation_id, seq: request.seq, of }))
+    }
+
+    /// A channel that the caller is in, and an entry of it that its device may have.
+    fn confirmable(&self, caller: Caller, conversation_id: &[u8], seq: u64) -> Result<ConversationId, WireError> {
+        let conversation_id = ConversationId::parse(conversation_id)?;
+        let conversation = self.conversation_of(caller.account_id, conversation_id)?;
+        if conversation.kind() != ConversationKind::Channel {
+            return Err(WireError::new(Code::Forbidden, "messages are confirmed in channels"));
+        }
+        let from = conversation.first_seq.get(&caller.device_id).copied().unwrap_or(u64::MAX);
+        match (from..=conversation.durable_seq).contains(&seq) {
+            true => Ok(conversation_id),
+            false => Err(WireError::new(Code::Forbidden, "there is no such message here for this device")),
+        }
     }
 
     fn push_to_others(&mut self, conversation_id: ConversationId, own: DeviceId, body: &server_frame::Body) {

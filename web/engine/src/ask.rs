@@ -22,6 +22,8 @@ pub enum Ask {
     OpenDownload { conversation: String, attachment: String, from_byte: u64 },
     MarkRead { conversation: String, seq: u64 },
     FetchReceipts { conversation: String },
+    Confirm { conversation: String, seq: u64 },
+    FetchConfirmations { conversation: String, seq: u64 },
     ShowTyping { conversation: String, typing: bool },
     WatchPresence { accounts: Vec<String> },
     RegisterPush { subscription: Subscription },
@@ -90,6 +92,12 @@ impl Ask {
             }
             Self::FetchReceipts { conversation } => {
                 Command::FetchReceipts { conversation: conversation_id(&conversation)? }
+            }
+            Self::Confirm { conversation, seq } => {
+                Command::Confirm { conversation: conversation_id(&conversation)?, seq }
+            }
+            Self::FetchConfirmations { conversation, seq } => {
+                Command::FetchConfirmations { conversation: conversation_id(&conversation)?, seq }
             }
             Self::ShowTyping { conversation, typing } => {
                 Command::ShowTyping { conversation: conversation_id(&conversation)?, typing }

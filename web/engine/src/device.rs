@@ -1,6 +1,6 @@
 //! A device with its line to the node.
 use crate::line::{self, Heard, Line, Purpose};
-use crate::output::{Output, Reply};
+use crate::output::{Output, Reply, ShownConfirmation};
 use crate::shown::{self, ShownAccount, ShownConversation, ShownDevice, ShownEvent};
 use crate::stored::{Changes, Saved, StoredIdentity};
 use crate::{Ask, Failed, UploadEnd, ask};
@@ -168,6 +168,12 @@ impl Device {
             core::Reply::Download { ticket, sealed_bytes } => Reply::Download { ticket, sealed_bytes },
             core::Reply::Devices(devices) => Reply::Devices {
                 devices: devices.iter().filter_map(|device| ShownDevice::of(&self.core, device)).collect(),
+            },
+            core::Reply::Confirmations(found) => Reply::Confirmations {
+                confirmations: found
+                    .into_iter()
+                    .map(|(account, at_ms)| ShownConfirmation { account: account.to_string(), at_ms })
+                    .collect(),
             },
             _ => Reply::Done,
         }

@@ -73,4 +73,15 @@ pub enum Reply {
     Devices {
         devices: Vec<ShownDevice>,
     },
+    Confirmations {
+        confirmations: Vec<ShownConfirmation>,
+    },
+}
+
+/// Who has taken note of a message.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownConfirmation {
+    pub account: String,
+    pub at_ms: u64,
 }

@@ -55,6 +55,7 @@ pub struct ShownConversation {
     id: String,
     kind: &'static str,
     title: Option<String>,
+    may_speak: bool,
     accounts: Vec<String>,
     devices: Vec<ShownMember>,
     membership: &'static str,
@@ -77,8 +78,13 @@ impl ShownConversation {
         };
         Some(Self {
             id: id.to_string(),
-            kind: if record.kind == ConversationKind::Direct { "direct" } else { "group" },
-            title: record.title.clone(),
+            kind: match record.kind {
+                ConversationKind::Direct => "direct",
+                ConversationKind::Channel => "channel",
+                _ => "group",
+            },
+            title: core.title(id),
+            may_speak: core.may_speak(id),
             accounts: core.roster(id).iter().map(ToString::to_string).collect(),
             devices: core.members(id).iter().map(ShownMember::of).collect(),
             membership,

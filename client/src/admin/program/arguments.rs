@@ -52,6 +52,9 @@ pub enum Command {
     /// Groups of accounts: wards, teams.
     #[command(subcommand)]
     Group(Group),
+    /// Channels: announcements to wards or everyone.
+    #[command(subcommand)]
+    Channel(Channel),
     /// Makes a one-time code for an account: a link, and a QR code in the terminal.
     Enrol {
         /// Whose.
@@ -214,6 +217,36 @@ pub enum Group {
     List,
 }
 
+/// `channel ...`
+#[derive(Subcommand)]
+pub enum Channel {
+    /// Creates a channel, or replaces what is said of it: who reads and who writes in it.
+    Set(SetChannel),
+    /// Deletes a channel, for good. Nobody writes in it any more.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+    /// Shows the channels.
+    List,
+}
+
+/// `channel set`
+#[derive(Args)]
+pub struct SetChannel {
+    /// Its name.
+    pub name: String,
+    /// Every internal account reads it, whoever comes later too.
+    #[arg(long, required_unless_present = "groups")]
+    pub everyone: bool,
+    /// The members of this group read it; several times for several groups.
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
+    /// Writes in it; several times for several operators.
+    #[arg(long = "operator", value_name = "HANDLE", required = true)]
+    pub operators: Vec<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +267,9 @@ mod tests {
         assert!(parse("wardline-admin node add --name n").is_err());
         assert!(parse("wardline-admin enrol anna --hours 0").is_err());
         assert!(parse("wardline-admin group join Station").is_err());
+        assert!(parse("wardline-admin channel set Haus --everyone --operator anna").is_ok());
+        assert!(parse("wardline-admin channel set Haus --operator anna").is_err(), "for whom?");
+        assert!(parse("wardline-admin channel set Haus --group Station").is_err(), "by whom?");
         assert!(parse("wardline-admin verify-web https://n --sha256 ab --ca ca.pem").is_ok());
         assert!(parse("wardline-admin verify-web https://n --list sha256sums.txt").is_ok());
         assert!(parse("wardline-admin verify-web https://n").is_err());

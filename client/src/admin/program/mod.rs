@@ -1,6 +1,7 @@
 //! The program `wardline-admin`: arguments in, an outcome out. Its acts are the functions of [`crate::admin`].
 mod accounts;
 mod arguments;
+mod channels;
 mod groups;
 mod nodes;
 mod output;
@@ -32,6 +33,7 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, AdminError> {
         Command::Publish => publish(&desk).await,
         Command::Account(account) => accounts::run(&desk, account).await,
         Command::Group(group) => groups::run(&desk, group).await,
+        Command::Channel(channel) => channels::run(&desk, channel).await,
         Command::Enrol { handle, hours } => accounts::enrol(&desk, handle, *hours).await,
         Command::VerifyWeb(asked) => web::verify(asked).await,
     }

@@ -97,7 +97,18 @@ async fn a_hospital_takes_shape() {
     let mut left = handles(&left);
     left.sort_unstable();
     assert_eq!(left, ["anna", "boris"]);
+    let set = ["channel", "set", "Haus", "--everyone", "--operator", "anna"];
+    assert_eq!(machine.run(&set).await["audience"], 2);
+    let set = ["channel", "set", "Haus", "--group", "Station 1", "--operator", "boris"];
+    assert_eq!(machine.run(&set).await["audience"], 2);
+    let channel = machine.run(&["channel", "list"]).await["channels"][0].take();
+    assert_eq!((&channel["operators"][0], &channel["groups"][0]), (&Value::from("boris"), &Value::from("Station 1")));
+    assert_eq!(channel["everyone"], false);
+
     machine.run(&["group", "leave", "Station 1", "anna"]).await;
+    assert_eq!(machine.run(&["channel", "list"]).await["channels"][0]["audience"], 1);
+    machine.run(&["channel", "remove", "Haus"]).await;
+    assert_eq!(machine.run(&["channel", "list"]).await["channels"], serde_json::json!([]));
     assert_eq!(machine.run(&["group", "list"]).await["groups"][0]["members"], serde_json::json!(["boris"]));
 
     let again = machine.run(&["enrol", "anna", "--hours", "1"]).await;

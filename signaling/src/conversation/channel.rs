@@ -1,0 +1,110 @@
+//! Channels: who is in one follows from the signed statements. The node lets nobody else in or speak, and has its members bring the roster up to
+//! the statements: a member's commit does it, so that the encryption follows as well.
+use super::commit::forbidden;
+use super::{Conversation, entry_of, roster_accounts};
+use crate::plane::Plane;
+use crate::session::Caller;
+use std::collections::BTreeSet;
+use wardline_directory::ChannelRecord;
+use wardline_protocol::wire::{self, ConversationKind};
+use wardline_protocol::{AccountId, Code, ConversationId, WireError, limit as wire_limit};
+
+/// Accounts that one commit is asked to take in: with two devices each they fill it.
+const DUE_MAX: usize = wire_limit::ADDS_PER_COMMIT / 2;
+
+impl Plane {
+    /// The statement that a channel follows; `None` for other conversations, and for a channel that was deleted: it stays as it is, and nobody
+    /// speaks in it.
+    fn channel_of(&self, conversation: &Conversation) -> Option<&ChannelRecord> {
+        let channel = self.directory.channel(&conversation.id).filter(|channel| !channel.deleted)?;
+        (conversation.kind() == ConversationKind::Channel).then_some(channel)
+    }
+
+    /// A channel is opened by one of its operators, who is alone in it at first.
+    pub(super) fn opens_channel(&self, caller: Caller, conversation: &Conversation) -> bool {
+        let accounts = roster_accounts(conversation.view.roster());
+        accounts == [caller.account_id]
+            && conversation.is_manager(caller.account_id)
+            && self.speaks(caller.account_id, conversation)
+    }
+
+    /// Whether the statements have this account speak in this channel.
+    pub(super) fn speaks(&self, account_id: AccountId, conversation: &Conversation) -> bool {
+        self.channel_of(conversation).and_then(|channel| self.directory.part_in(channel, &account_id)) == Some(true)
+    }
+
+    /// In a channel only operators speak.
+    pub(super) fn check_speaker(&self, conversation: &Conversation, account_id: AccountId) -> Result<(), WireError> {
+        let heard = conversation.kind() != ConversationKind::Channel
+            || conversation.is_manager(account_id) && self.speaks(account_id, conversation);
+        if heard { Ok(()) } else { Err(forbidden("only its operators write in a channel")) }
+    }
+
+    /// Whether the statements have this account out of the channel.
+    pub(super) fn is_out_of_audience(&self, conversation: &Conversation, account_id: AccountId) -> bool {
+        self.channel_of(conversation).is_some_and(|channel| self.directory.part_in(channel, &account_id).is_none())
+    }
+
+    /// Accounts that the statements have in a channel and its roster has not, or not with the mark that they say; not all at once.
+    pub(super) fn due(&self, conversation: &Conversation) -> Vec<AccountId> {
+        let Some(channel) = self.channel_of(conversation) else { return Vec::new() };
+        let roster = conversation.view.roster();
+        let differs = |account_id: &AccountId, operator: bool| {
+            entry_of(roster, *account_id).is_none_or(|entry| entry.manager != operator)
+        };
+        let audience = self.directory.audience(channel).into_iter();
+        audience.filter(|(id, operator)| differs(id, *operator)).map(|(id, _)| id).take(DUE_MAX).collect()
+    }
+
+    /// Whether somebody stands on a channel's roster who is to go.
+    pub(super) fn has_outsiders(&self, conversation: &Conversation) -> bool {
+        self.channel_of(conversation).is_some()
+            && roster_accounts(conversation.view.roster())
+                .into_iter()
+                .any(|id| self.is_out_of_audience(conversation, id))
+    }
+
+    /// Every change of a channel's roster is towards the statements.
+    pub(super) fn check_channel_roster(
+        &self,
+        conversation: &Conversation,
+        after: &wire::Roster,
+    ) -> Result<(), WireError> {
+        let before = conversation.view.roster();
+        let Some(channel) = self.channel_of(conversation) else {
+            return Err(forbidden("this channel was deleted: it does not change any more"));
+        };
+        let now: BTreeSet<AccountId> = roster_accounts(after).into_iter().collect();
+        let stated = after.entries.iter().all(|entry| {
+            let account_id = AccountId::parse(&entry.account_id).ok();
+            before.entries.contains(entry)
+                || account_id.is_some_and(|id| self.directory.part_in(channel, &id) == Some(entry.manager))
+        });
+        let dropped = roster_accounts(before).into_iter().filter(|id| !now.contains(id));
+        let due = dropped.into_iter().all(|id| self.must_leave_roster(conversation, id));
+        if stated && due {
+            Ok(())
+        } else {
+            Err(forbidden("a channel's roster follows the signed statements: fetch them"))
+        }
+    }
+
+    /// The directory has changed: channels follow.
+    pub(crate) fn follow_channels(&mut self) {
+        let is_channel = |conversation: &Conversation| conversation.kind() == ConversationKind::Channel;
+        let channels: Vec<ConversationId> =
+            self.conversations.iter().filter(|(_, conversation)| is_channel(conversation)).map(|(id, _)| *id).collect();
+        for conversation_id in channels {
+            self.grant_lease(conversation_id);
+        }
+    }
+
+    /// An id that the directory gives to a channel is for that channel only.
+    pub(super) fn check_id(&self, conversation_id: ConversationId, kind: ConversationKind) -> Result<(), WireError> {
+        match (self.directory.channel(&conversation_id), kind) {
+            (Some(_), ConversationKind::Channel) | (None, ConversationKind::Direct | ConversationKind::Group) => Ok(()),
+            (Some(_), _) => Err(forbidden("this conversation id is taken")),
+            (None, _) => Err(WireError::new(Code::Forbidden, "there is no such channel: fetch the directory")),
+        }
+    }
+}
