@@ -53,7 +53,7 @@ fn what_was_signed_then_verifies_now() {
     for bytes in fields("statement") {
         directory.apply(&Statement::decode(bytes.as_slice()).unwrap()).unwrap();
     }
-    assert_eq!(directory.version(), 12);
+    assert_eq!(directory.version(), 14);
     assert_eq!(directory.head_hash().to_vec(), fields("head").next().unwrap());
     assert!(directory.account(&ALICE).unwrap().deleted);
     let devices = DeviceChain::decode(fields("device-chain").next().unwrap().as_slice()).unwrap();

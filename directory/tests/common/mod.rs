@@ -124,6 +124,16 @@ impl Chain {
         chain.state_by(Content::Account(gone), &second_operational()).unwrap();
         chain.state_by(Content::Group(wire::Group { deleted: true, ..ward() }), &second_operational()).unwrap();
         chain.state_by(Content::Node(wire::Node { deleted: true, ..node() }), &second_operational()).unwrap();
+        let channel = wire::Channel {
+            channel_id: vec![0xc1; 16].into(),
+            name: "Ward 3 aktuell".into(),
+            everyone: true,
+            audience_group_ids: vec![],
+            operator_account_ids: vec![BOB.to_bytes()],
+            deleted: false,
+        };
+        chain.state_by(Content::Channel(channel.clone()), &second_operational()).unwrap();
+        chain.state_by(Content::Channel(wire::Channel { deleted: true, ..channel }), &second_operational()).unwrap();
         chain
     }
 
@@ -172,6 +182,10 @@ pub fn snapshot(directory: &Directory) -> String {
     }
     for one in directory.nodes() {
         text += &format!("{one:?} {} {:?} {:?}\n", one.name, one.addresses, one.certificate_sha256);
+    }
+    for one in directory.channels() {
+        let audience = directory.audience(one);
+        text += &format!("{one:?} {} {:?} {:?} {audience:?}\n", one.name, one.groups, one.operators);
     }
     text
 }
