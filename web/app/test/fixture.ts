@@ -1,5 +1,5 @@
 // A device in memory, for tests and photographs: the demo hospital on an ordinary day. It is not part of the product.
-import { DeviceError, type Account, type Call, type CallPage, type Body, type Conversation, type Device, type DeviceInfo, type FileAbout, type Message, type Notice, type Page, type Place, type PushPlace, type Transfer, type View } from "../src/device/contract";
+import { DeviceError, type Account, type Call, type CallPage, type Body, type Confirmation, type Conversation, type Device, type DeviceInfo, type FileAbout, type Message, type Notice, type Page, type Place, type PushPlace, type Transfer, type View } from "../src/device/contract";
 import { SILENT, type LiveMedia } from "../src/media/live";
 
 const MINUTE_MS = 60_000;
@@ -33,6 +33,8 @@ export interface Options {
   phase?: View["phase"];
   /** The present moment: everything lies before it. */
   nowMs?: number;
+  /** There is a channel as well, called `channel`: the person reads in it, or is one of its operators. */
+  channel?: "reader" | "operator";
   /** How many messages the conversation `Station 1` has beside those written out. */
   many?: number;
   call?: Call | null;
@@ -62,6 +64,8 @@ export class MemoryDevice implements Device {
   private made = 0;
   /** Contents that are on this device. */
   readonly files = new Map<string, Blob>();
+  /** Who has taken note, by the message's place in its conversation. */
+  private readonly confirmed = new Map<string, Confirmation[]>();
   private readonly fetching = new Map<string, (error: DeviceError) => void>();
   private heard: LiveMedia | null = null;
   /** What was asked, in order: tests look at it. */
@@ -153,19 +157,39 @@ export class MemoryDevice implements Device {
     ], { unread: 0, read: { boris: 3, carla: 3, deniz: 3, gast: 3 } });
     this.direct("emil", emil, now, [{ from: "anna", ago: 9 * 1440, text: "Prämedikation für morgen ist eingetragen." }], { unread: 0, read: { emil: 1 } });
     this.group("umzug", "Umzug Station 3", [boris, carla], now, [{ from: "boris", ago: 20 * 1440, text: "Erledigt, danke an alle!" }], { unread: 0, read: {}, membership: "left" });
+    if (this.options.channel) this.channel(this.options.channel === "operator", now);
     if (this.options.many) this.fill("station1", this.options.many, now);
     this.sort();
   }
 
   private group(name: string, title: string, members: Account[], now: number, lines: Line[], rest: Rest): void {
-    this.converse(name, { kind: "group", title }, members, now, lines, rest);
+    this.converse(name, { kind: "group", title, maySpeak: true }, members, now, lines, rest);
   }
 
   private direct(name: string, other: Account, now: number, lines: Line[], rest: Rest): void {
-    this.converse(name, { kind: "direct", title: null }, [PEOPLE.anna, other], now, lines, rest);
+    this.converse(name, { kind: "direct", title: null, maySpeak: true }, [PEOPLE.anna, other], now, lines, rest);
   }
 
-  private converse(name: string, kind: Pick<Conversation, "kind" | "title">, members: Account[], now: number, lines: Line[], rest: Rest): void {
+  private channel(operator: boolean, now: number): void {
+    const { anna, boris, carla, deniz, emil, frieda, it } = PEOPLE;
+    const last: Line = operator
+      ? { from: "anna", ago: 31, text: "Station 1 übernimmt heute bis 16 Uhr keine Verlegungen: Die Zimmer 3 und 4 werden desinfiziert." }
+      : { from: "it", ago: 31, text: "Das Laborsystem läuft wieder. Befunde von heute Nacht sind vollständig." };
+    this.converse("channel", { kind: "channel", title: "Aktuelles Innere Medizin", maySpeak: operator }, [anna, boris, carla, deniz, emil, frieda, it], now, [
+      { from: "frieda", ago: 2 * 1440 + 35, text: "Ab Januar beginnt die Frühbesprechung um 7:30 Uhr, weiterhin in Raum 2.114." },
+      { from: "it", ago: 1440 + 20, text: "In der Nacht auf morgen wird von 2 bis 4 Uhr das Laborsystem gewartet. Eilige Befunde kommen in dieser Zeit per Telefon." },
+      { from: "frieda", ago: 95, text: "Die Grippeimpfung für Mitarbeitende gibt es ab heute täglich von 12 bis 14 Uhr in der Betriebsmedizin, ohne Anmeldung." },
+      { from: "frieda", ago: 94, text: "Wer Nachtdienst hat, kommt bitte morgens bis 8:30 Uhr." },
+      last,
+    ], { unread: operator ? 0 : 1, read: { carla: 4, emil: 3 } });
+    const note = (seq: number, who: Account, ago: number) => this.note(id("channel"), seq, { account: who.id, atMs: now - ago * MINUTE_MS });
+    // The newer ones are open.
+    for (const seq of [1, 2]) note(seq, anna, 1440);
+    note(3, anna, 80);
+    if (operator) [boris, deniz].forEach((who, at) => note(5, who, 24 - at * 7));
+  }
+
+  private converse(name: string, kind: Pick<Conversation, "kind" | "title" | "maySpeak">, members: Account[], now: number, lines: Line[], rest: Rest): void {
     const conversation = id(name);
     const log = lines.map((line, at): Message => {
       const sentAtMs = now - line.ago * MINUTE_MS;
@@ -213,6 +237,13 @@ export class MemoryDevice implements Device {
     }));
     this.logs.set(conversation, [...older, ...log.map((message) => ({ ...message, seq: message.seq === 0 ? 0 : message.seq + count }))]);
     this.edit(conversation, (old) => ({ ...old, last: this.logs.get(conversation)?.at(-1) ?? null, headSeq: old.headSeq + count, readSeq: old.readSeq + count, receipts: Object.fromEntries(Object.entries(old.receipts).map(([who, { delivered, read }]) => [who, { delivered: delivered + count, read: read + count }])) }));
+  }
+
+  private note(conversation: string, seq: number, confirmation: Confirmation): void {
+    const key = `${conversation} ${seq}`;
+    const known = this.confirmed.get(key) ?? [];
+    // The first time is what counts.
+    if (!known.some(({ account }) => account === confirmation.account)) this.confirmed.set(key, [...known, confirmation]);
   }
 
   private sort(): void {
@@ -384,6 +415,15 @@ export class MemoryDevice implements Device {
     this.update({ missedCalls: 0 });
   }
   fetchReceipts = (conversation: string) => this.ask("fetchReceipts", conversation);
+  async confirm(conversation: string, seq: number): Promise<void> {
+    await this.ask("confirm", conversation, seq);
+    this.note(conversation, seq, { account: ME, atMs: Date.now() });
+  }
+  async confirmations(conversation: string, seq: number): Promise<Confirmation[]> {
+    await this.ask("confirmations", conversation, seq);
+    const speaks = this.current.conversations.find((one) => one.id === conversation)?.maySpeak ?? false;
+    return (this.confirmed.get(`${conversation} ${seq}`) ?? []).filter(({ account }) => speaks || account === ME);
+  }
   showTyping = (conversation: string, typing: boolean) => this.ask("showTyping", conversation, typing);
   watchPresence = (accounts: string[]) => this.ask("watchPresence", accounts);
   async dismiss(notice: number): Promise<void> {

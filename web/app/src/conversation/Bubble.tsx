@@ -20,19 +20,22 @@ import { linked, onlyEmoji } from "./linked";
 import { MessageActions } from "./MessageActions";
 import type { MessageRow } from "./rows";
 import { sortOf, type Spoken, wordsOf } from "./spoken";
+import { TakeNote } from "./TakeNote";
 import { Ticks } from "./Ticks";
 import { type Progress } from "./progress";
 import look from "./Bubble.module.css";
 
 interface Props {
   row: MessageRow;
-  /** The sender as groups show it; null in direct conversations and for own messages. */
+  /** The sender as groups and channels show it; null in direct conversations and for own messages. */
   author: { name: string; role: string } | null;
   progress: Progress;
+  /** An announcement: its reader can say that he has taken note. */
+  confirmable: boolean;
 }
 
 export const Bubble = memo(
-  function Bubble({ row, author, progress }: Props) {
+  function Bubble({ row, author, progress, confirmable }: Props) {
     const { t } = useTranslation();
     const { language } = useLanguage();
     const { message, body, own } = row;
@@ -44,7 +47,7 @@ export const Bubble = memo(
     const big = sort === "text" && onlyEmoji(text);
     const showsMeta = row.timed || progress === "sending" || progress === "failed";
     return (
-      <div className={look.line} data-own={own || undefined} data-opens={row.opens || undefined} data-closes={row.closes || undefined} data-grouped={author ? true : undefined}>
+      <div className={look.line} data-own={own || undefined} data-opens={row.opens || undefined} data-closes={row.closes || undefined} data-grouped={author ? true : undefined} data-confirmable={confirmable || undefined}>
         {author && <span className={look.face}>{row.closes && <Avatar id={message.sender} name={author.name} shape="person" size={28} />}</span>}
         <div className={look.column}>
           {author && row.opens && (
@@ -73,6 +76,7 @@ export const Bubble = memo(
           </div>
           {message.state === "failed" && <FailedActions message={message} />}
         </div>
+        {confirmable && <TakeNote message={message} body={body} author={author?.name ?? ""} />}
         {infoOpen && (
           <Modal opened onClose={info.close} title={t("message.info")} closeButtonProps={{ "aria-label": t("app.close") }} size="sm">
             <Delivery message={message} />
@@ -84,6 +88,7 @@ export const Bubble = memo(
   // Rows are made anew with each message; what is drawn of them has rarely changed.
   (before, after) =>
     before.progress === after.progress &&
+    before.confirmable === after.confirmable &&
     before.author?.name === after.author?.name &&
     before.author?.role === after.author?.role &&
     before.row.message === after.row.message &&

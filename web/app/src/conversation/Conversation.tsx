@@ -10,6 +10,7 @@ import { useOutgoing } from "../files/useOutgoing";
 import { Viewer } from "../files/Viewer";
 import { ViewingContext } from "../files/viewing";
 import { Avatar } from "../look/Avatar";
+import { shapeOf } from "../look/face";
 import { Icon } from "../look/Icon";
 import { PlaceSheet } from "../places/PlaceSheet";
 import { archiveOf, peerOf, peopleOf, titleOf } from "../session/naming";
@@ -60,7 +61,7 @@ function Open({ conversation }: { conversation: Shown }) {
   const call = useCallback(() => void calling.run(() => device.startCall(id, false)), [calling, device, id]);
   const videoCall = useCallback(() => void calling.run(() => device.startCall(id, true)), [calling, device, id]);
   const callBack = useCallback((video: boolean) => (video ? videoCall() : call()), [call, videoCall]);
-  const closed = membership === "left" ? t("conversation.left") : membership === "joining" ? t("conversation.joining") : peerGone ? t("conversation.peerDeleted") : null;
+  const closed = membership === "left" ? t("conversation.left") : membership === "joining" ? t("conversation.joining") : peerGone ? t("conversation.peerDeleted") : !conversation.maySpeak ? t("conversation.readOnly") : null;
 
   const outgoing = useOutgoing(id);
   const drop = useDrop(closed === null ? (files) => outgoing.add(files, false) : null);
@@ -123,10 +124,10 @@ function Head({ conversation, title, call, videoCall, busy }: HeadProps) {
         </ActionIcon>
       )}
       <UnstyledButton className={look.who} onClick={toggle} aria-expanded={place.details !== null}>
-        <Avatar id={peer ?? conversation.id} name={title} shape={peer ? "person" : "group"} size={40} />
+        <Avatar id={peer ?? conversation.id} name={title} shape={shapeOf(conversation, peer)} size={40} />
         <span className={look.names}>
           <h1>{title}</h1>
-          {peer ? <PeerLine conversation={conversation.id} peer={peer} /> : <GroupLine conversation={conversation} />}
+          {peer ? <PeerLine conversation={conversation} peer={peer} /> : <GroupLine conversation={conversation} />}
         </span>
       </UnstyledButton>
       {call && (
@@ -154,14 +155,14 @@ function Head({ conversation, title, call, videoCall, busy }: HeadProps) {
   );
 }
 
-function PeerLine({ conversation, peer }: { conversation: string; peer: string }) {
+function PeerLine({ conversation, peer }: { conversation: Shown; peer: string }) {
   const { t } = useTranslation();
   const { language } = useLanguage();
   const now = useNow(30_000);
   const presence = useView((view) => view.presence[peer]);
   const role = useView((view) => view.accounts[peer]?.role ?? "");
   const seen = presenceText(presence, now, language, t);
-  const typing = useTypingText(conversation, true);
+  const typing = useTypingText(conversation);
   if (typing !== null) return <span className={look.line} data-typing>{typing}</span>;
   return (
     <span className={look.line}>
@@ -177,10 +178,10 @@ function GroupLine({ conversation }: { conversation: Shown }) {
   const people = peopleOf(conversation, accounts);
   const me = useView((view) => view.me);
   const online = useView((view) => people.filter((id) => id !== me && view.presence[id]?.online).length);
-  const parts = [t("conversation.members", { count: people.length })];
+  const parts = [t(conversation.kind === "channel" ? "conversation.readers" : "conversation.members", { count: people.length })];
   if (online > 0) parts.push(t("conversation.onlineCount", { count: online }));
   const archived = archiveOf(conversation, accounts) !== null;
-  const typing = useTypingText(conversation.id, false);
+  const typing = useTypingText(conversation);
   if (typing !== null) return <span className={look.line} data-typing>{typing}</span>;
   return (
     <span className={look.line}>

@@ -40,6 +40,7 @@ export function MessageActions({ row, openInfo, opened, setOpened }: Props) {
       <Menu.Target>{target}</Menu.Target>
       <Menu.Dropdown>
         <MainItem row={row} button={button} />
+        <ConfirmItem button={button} />
         <CopyItem body={body} />
         {body.kind === "file" && <FileItems message={message} file={body.file} sort={sortOf(body)} />}
         {own && message.state === "sent" && <Item icon="info" text={t("message.info")} run={openInfo} />}
@@ -74,6 +75,14 @@ function MainItem({ row, button }: { row: MessageRow; button: RefObject<HTMLButt
   const control = rowOf(button)?.querySelector<HTMLElement>("[data-main]");
   if (!main || !control) return null;
   return <Item icon={main.icon} text={t(main.text)} run={() => control.click()} />;
+}
+
+/** As long as there is something to take note of. */
+function ConfirmItem({ button }: { button: RefObject<HTMLButtonElement | null> }) {
+  const { t } = useTranslation();
+  const control = rowOf(button)?.querySelector<HTMLElement>("[data-confirm]");
+  if (!control) return null;
+  return <Item icon="check" text={t("message.confirm")} run={() => control.click()} />;
 }
 
 function CopyItem({ body }: { body: Spoken }) {

@@ -155,7 +155,7 @@ function RowContent({ row, conversation, accounts, reach, newCount, callBack }: 
       return (
         <p className={look.start}>
           <Icon name="lock" size={15} />
-          <span>{archiveOf(conversation, accounts) ? t("conversation.beginningArchive") : t("conversation.beginning")}</span>
+          <span>{t(archiveOf(conversation, accounts) ? "conversation.beginningArchive" : conversation.kind === "channel" ? "conversation.beginningChannel" : "conversation.beginning")}</span>
         </p>
       );
     case "day":
@@ -170,7 +170,8 @@ function RowContent({ row, conversation, accounts, reach, newCount, callBack }: 
       return <SystemRow message={row.message} body={row.body} own={row.own} callBack={callBack} />;
     case "message": {
       const author = row.own || conversation.kind === "direct" ? null : { name: nameOf(accounts, row.message.sender), role: accounts[row.message.sender]?.role ?? "" };
-      return <Bubble row={row} author={author} progress={progressOf(row.message, reach)} />;
+      const confirmable = conversation.kind === "channel" && conversation.membership === "joined" && !conversation.maySpeak && !row.own;
+      return <Bubble row={row} author={author} progress={progressOf(row.message, reach)} confirmable={confirmable} />;
     }
   }
 }

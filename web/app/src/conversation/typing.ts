@@ -2,7 +2,7 @@
 import type { TFunction } from "i18next";
 import { useCallback, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
-import type { AccountId, ConversationId, View } from "../device/contract";
+import type { AccountId, Conversation, ConversationId, View } from "../device/contract";
 import { useDevice, useView } from "../session/Session";
 
 /** As in the protocol: said this often at most while it goes on. */
@@ -39,12 +39,12 @@ export function useShowTyping(conversation: ConversationId): (text: string) => v
   );
 }
 
-/** "writes …", or who does in a group; null: nobody. */
-export function useTypingText(conversation: ConversationId, direct: boolean): string | null {
+/** "writes …", or who does in a group; null: nobody. Among a channel's operators it keeps two from announcing the same; to its readers it is of no use. */
+export function useTypingText({ id, kind, maySpeak }: Conversation): string | null {
   const { t } = useTranslation();
-  const who = useView((view) => view.typing[conversation] ?? NOBODY);
+  const who = useView((view) => (maySpeak ? view.typing[id] : undefined) ?? NOBODY);
   const accounts = useView((view) => view.accounts);
-  return typingText(who, accounts, direct, t);
+  return typingText(who, accounts, kind === "direct", t);
 }
 
 export function typingText(who: AccountId[], accounts: View["accounts"], direct: boolean, t: TFunction): string | null {

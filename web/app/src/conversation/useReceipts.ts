@@ -8,16 +8,17 @@ const TOLD_ACCOUNTS_MAX = 64;
 
 const ASK_EVERY_MS = 15_000;
 
-export function useReceipts({ id, accounts }: Conversation): void {
+export function useReceipts({ id, accounts, maySpeak }: Conversation): void {
   const device = useDevice();
-  const large = accounts.length > TOLD_ACCOUNTS_MAX;
+  // Marks stand at own messages, and a channel's readers have none.
+  const asks = maySpeak && accounts.length > TOLD_ACCOUNTS_MAX;
   useEffect(() => {
-    if (!large) return;
+    if (!asks) return;
     const ask = () => {
       if (document.visibilityState === "visible") device.fetchReceipts(id).catch((error: unknown) => console.debug("receipts:", error));
     };
     ask();
     const asking = setInterval(ask, ASK_EVERY_MS);
     return () => clearInterval(asking);
-  }, [device, id, large]);
+  }, [device, id, asks]);
 }

@@ -8,6 +8,7 @@ import { Ticks } from "../conversation/Ticks";
 import { useTypingText } from "../conversation/typing";
 import type { Conversation } from "../device/contract";
 import { Avatar } from "../look/Avatar";
+import { shapeOf } from "../look/face";
 import { Icon } from "../look/Icon";
 import { peerOf, titleOf } from "../session/naming";
 import { useDrafts, useView } from "../session/Session";
@@ -37,11 +38,11 @@ export const ConversationRow = memo(function ConversationRow({ conversation, cur
   const preview = previewOf(conversation, me, accounts, t);
   const progress = last && last.sender === me && isSpoken(last.body) ? progressOf(last, reachOf(conversation.receipts, awaited(conversation, me, accounts))) : null;
   const drafted = draft !== "" && !current;
-  const typing = useTypingText(conversation.id, conversation.kind === "direct");
+  const typing = useTypingText(conversation);
 
   return (
     <UnstyledButton className={look.row} data-row data-current={current || undefined} data-unread={unread > 0 || undefined} data-left={conversation.membership === "left" || undefined} aria-current={current ? "page" : undefined} onClick={() => open(conversation.id)}>
-      <Avatar id={peer ?? conversation.id} name={title} shape={peer ? "person" : "group"} online={online} />
+      <Avatar id={peer ?? conversation.id} name={title} shape={shapeOf(conversation, peer)} online={online} />
       <span className={look.lines}>
         <span className={look.line}>
           <span className={look.title}>{title}</span>

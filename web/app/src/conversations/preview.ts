@@ -8,7 +8,7 @@ import { nameOf, shortName } from "../session/naming";
 const ICONS: Record<Sort, IconName | null> = { text: null, picture: "photo", video: "video", sound: "sound", document: "document", place: "pin" };
 
 export interface Preview {
-  /** Who said it, in groups. */
+  /** Who said it, where more than one other can. */
   sender: string | null;
   text: string;
   missedCall: boolean;

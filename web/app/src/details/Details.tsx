@@ -17,7 +17,7 @@ export function Details({ conversation: id, person, alone }: { conversation: Con
   const conversation = useView((view) => view.conversations.find((other) => other.id === id));
   if (!conversation) return null;
   const shown = person ?? peerOf(conversation, me, accounts);
-  const title = shown ? t("details.person") : t("details.group");
+  const title = shown ? t("details.person") : t(conversation.kind === "channel" ? "details.channel" : "details.group");
   const Frame = alone ? "main" : "aside";
   return (
     <Frame className={look.details} id={alone ? "main" : undefined} tabIndex={alone ? -1 : undefined} aria-label={title}>

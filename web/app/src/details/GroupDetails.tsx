@@ -1,4 +1,4 @@
-// A group: its members with role and devices, and what one may do with it.
+// A group or a channel: its members with role and devices, and what one may do with it. A channel's members are the directory's to name, so nothing can be done there.
 import { Button, UnstyledButton } from "@mantine/core";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -7,6 +7,7 @@ import { byName } from "../conversations/order";
 import { LevelTag } from "../conversations/PersonRow";
 import { Avatar } from "../look/Avatar";
 import { Confirm } from "../look/Confirm";
+import { shapeOf } from "../look/face";
 import { Icon } from "../look/Icon";
 import { archiveOf, nameOf, peopleOf, titleOf } from "../session/naming";
 import { useDevice, useView } from "../session/Session";
@@ -24,17 +25,19 @@ export function GroupDetails({ conversation }: { conversation: Conversation }) {
   const title = titleOf(conversation, me, accounts);
   const people = useMemo(() => peopleOf(conversation, accounts).toSorted((a, b) => Number(b === me) - Number(a === me) || byName(nameOf(accounts, a), nameOf(accounts, b))), [conversation, accounts, me]);
   const devices = useMemo(() => countDevices(conversation), [conversation]);
-  const joined = conversation.membership === "joined";
+  const channel = conversation.kind === "channel";
+  const changeable = conversation.membership === "joined" && !channel;
   return (
     <>
       <div className={look.hero}>
-        <Avatar id={conversation.id} name={title} shape="group" size={88} />
+        <Avatar id={conversation.id} name={title} shape={shapeOf(conversation, null)} size={88} />
         <h2>{title}</h2>
-        <p>{t("conversation.members", { count: people.length })}</p>
+        <p>{t(channel ? "conversation.readers" : "conversation.members", { count: people.length })}</p>
+        {channel && <p className={look.about}>{t("details.channelHint")}</p>}
       </div>
       {archiveOf(conversation, accounts) && <ArchiveNote />}
-      <Section title={t("details.members")}>
-        {joined && (
+      <Section title={t(channel ? "details.readers" : "details.members")}>
+        {changeable && (
           <UnstyledButton className={look.action} onClick={() => setDialog("add")}>
             <span className={look.actionIcon}>
               <Icon name="personAdd" />
@@ -53,7 +56,7 @@ export function GroupDetails({ conversation }: { conversation: Conversation }) {
       <Section title={t("details.encryption")} icon="lock">
         <p className={look.text}>{t("details.encryptionGroup")}</p>
       </Section>
-      {joined && (
+      {changeable && (
         <div className={look.last}>
           <Button variant="light" color="red" fullWidth leftSection={<Icon name="leave" size={18} />} onClick={() => setDialog("leave")}>
             {t("details.leave")}

@@ -35,7 +35,7 @@ export function PersonDetails({ id, conversation }: { id: AccountId; conversatio
   const account = accounts[id];
   const name = nameOf(accounts, id);
   const seen = presenceText(presence, now, language, t);
-  const fromGroup = place.details?.person === id && conversation.kind === "group";
+  const fromMembers = place.details?.person === id && conversation.kind !== "direct";
   const gone = account?.deleted === true;
   const reach = (also: (conversation: string) => Promise<void>) =>
     void command.run(async () => {
@@ -53,7 +53,7 @@ export function PersonDetails({ id, conversation }: { id: AccountId; conversatio
         {account && <LevelTag account={account} />}
         {id !== me && !gone && (
           <div className={look.reach}>
-            {fromGroup && (
+            {fromMembers && (
               <Button variant="light" leftSection={<Icon name="compose" size={18} />} loading={command.busy} onClick={() => reach(async () => undefined)}>
                 {t("details.message")}
               </Button>
@@ -78,7 +78,7 @@ export function PersonDetails({ id, conversation }: { id: AccountId; conversatio
       <Section title={t("details.deviceList", { name })} icon="devices">
         <DeviceList account={id === me ? null : id} />
       </Section>
-      {fromGroup && id !== me && conversation.membership === "joined" && (
+      {fromMembers && conversation.kind === "group" && id !== me && conversation.membership === "joined" && (
         <div className={look.last}>
           <Button variant="light" color="red" fullWidth onClick={() => setRemoving(true)}>
             {t("details.remove")}

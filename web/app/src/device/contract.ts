@@ -126,11 +126,21 @@ export interface Receipt {
   read: number;
 }
 
+/** Somebody has said expressly that he has taken note of a message in a channel. */
+export interface Confirmation {
+  account: AccountId;
+  /** The node's clock, Unix time. */
+  atMs: number;
+}
+
 export interface Conversation {
   id: ConversationId;
-  kind: "direct" | "group";
-  /** A group's title; null for a direct conversation, which is called by the other's name. */
+  /** A channel is for announcements: the hospital's signed directory says what it is called, who reads in it and which of them are its operators. */
+  kind: "direct" | "group" | "channel";
+  /** What a group or a channel is called; null for a direct conversation, which is called by the other's name. */
   title: string | null;
+  /** Whether this account may write here: in a channel only its operators may. Says nothing of membership. */
+  maySpeak: boolean;
   /** Accounts on the signed roster, this one included. The archive, where policy has it, is one of them. */
   accounts: AccountId[];
   /** Devices in the encrypted group. */
@@ -297,6 +307,10 @@ export interface Device {
   markCallsSeen(): Promise<void>;
   /** Learns how far everybody has got in a large conversation, where nobody tells it unasked. */
   fetchReceipts(conversation: ConversationId): Promise<void>;
+  /** Says that the person has taken note of this message in a channel. The first time is what counts. */
+  confirm(conversation: ConversationId, seq: number): Promise<void>;
+  /** Who has taken note of a message in a channel: its operators learn of everybody, others of themselves alone. */
+  confirmations(conversation: ConversationId, seq: number): Promise<Confirmation[]>;
   /** Tells the others that the person writes, or has stopped. To be said again while it goes on. */
   showTyping(conversation: ConversationId, typing: boolean): Promise<void>;
   watchPresence(accounts: AccountId[]): Promise<void>;

@@ -9,8 +9,8 @@ import type { Answer, AskName, Asks, Patch, ToTab } from "../worker/channel";
 import { EMPTY } from "../worker/model";
 import workerAddress from "../worker/worker.ts?worker&url";
 import {
-  type AccountId, type CallPage, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo, type FileAbout,
-  type Message, type MessageId, type Page, type Place, type PushPlace, type View,
+  type AccountId, type CallPage, type Confirmation, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo,
+  type FileAbout, type Message, type MessageId, type Page, type Place, type PushPlace, type View,
 } from "./contract";
 
 interface Waiting {
@@ -138,6 +138,8 @@ class WorkerDevice implements Device {
   calls = (before: number | null, limit: number): Promise<CallPage> => this.ask("calls", { before, limit });
   markCallsSeen = (): Promise<void> => this.ask("markCallsSeen", {});
   fetchReceipts = (conversation: ConversationId): Promise<void> => this.ask("fetchReceipts", { conversation });
+  confirm = (conversation: ConversationId, seq: number): Promise<void> => this.ask("confirm", { conversation, seq });
+  confirmations = (conversation: ConversationId, seq: number): Promise<Confirmation[]> => this.ask("fetchConfirmations", { conversation, seq });
   showTyping = (conversation: ConversationId, typing: boolean): Promise<void> => this.ask("showTyping", { conversation, typing });
   watchPresence = (accounts: AccountId[]): Promise<void> => this.ask("watchPresence", { accounts });
   dismiss = (notice: number): Promise<void> => this.ask("dismiss", { notice });

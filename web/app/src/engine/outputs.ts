@@ -1,6 +1,6 @@
 // The forms in which the wasm engine gives its outputs: web/engine/src/{output,shown,stored}.rs.
 import type {
-  AccountId, Body, CallEnd, CallId, ConversationId, DeviceId, DeviceInfo, FileAbout, MessageId, Place, PushPlace,
+  AccountId, Body, CallEnd, CallId, Confirmation, ConversationId, DeviceId, DeviceInfo, FileAbout, MessageId, Place, PushPlace,
 } from "../device/contract";
 
 export interface Failed {
@@ -103,8 +103,9 @@ export interface Saved {
 
 export interface ShownConversation {
   id: ConversationId;
-  kind: "direct" | "group";
+  kind: "direct" | "group" | "channel";
   title: string | null;
+  maySpeak: boolean;
   accounts: AccountId[];
   devices: { account: AccountId; device: DeviceId }[];
   membership: "joining" | "joined" | "left";
@@ -158,7 +159,8 @@ export type Reply =
   | { kind: "media"; answerSdp: string }
   | { kind: "mediaKeys"; epoch: Uint8Array; contextId: number }
   | { kind: "download"; ticket: Uint8Array; sealedBytes: number }
-  | { kind: "devices"; devices: DeviceInfo[] };
+  | { kind: "devices"; devices: DeviceInfo[] }
+  | { kind: "confirmations"; confirmations: Confirmation[] };
 
 export type Output =
   | { kind: "persist"; changes: Changes }
@@ -201,6 +203,8 @@ export type EngineAsk =
   | { kind: "openDownload"; conversation: ConversationId; attachment: string; fromByte: number }
   | { kind: "markRead"; conversation: ConversationId; seq: number }
   | { kind: "fetchReceipts"; conversation: ConversationId }
+  | { kind: "confirm"; conversation: ConversationId; seq: number }
+  | { kind: "fetchConfirmations"; conversation: ConversationId; seq: number }
   | { kind: "showTyping"; conversation: ConversationId; typing: boolean }
   | { kind: "watchPresence"; accounts: AccountId[] }
   | { kind: "registerPush"; subscription: PushPlace }

@@ -1,4 +1,13 @@
-// How an account or a group looks without a picture: initials, and a colour that is always the same for the same id.
+// How an account or a conversation looks without a picture: a shape, initials, and a colour that is always the same for the same id.
+import type { AccountId, Conversation } from "../device/contract";
+
+export type Shape = "person" | "group" | "channel" | "archive";
+
+/** A direct conversation looks like the other person, where there is one. */
+export function shapeOf({ kind }: Conversation, peer: AccountId | null): Shape {
+  if (peer) return "person";
+  return kind === "channel" ? "channel" : "group";
+}
 
 /** Hues that are told apart easily; red is left out, it means danger. */
 const HUES = [28, 48, 85, 150, 188, 212, 248, 282, 318];

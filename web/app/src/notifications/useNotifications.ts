@@ -45,7 +45,7 @@ export function useNotifications(show: Show): void {
         const conversation = conversations.find((other) => other.id === message.conversation);
         if (!conversation || message.seq <= conversation.readSeq) return;
         const title = titleOf(conversation, me, accounts);
-        const body = conversation.kind === "group" ? `${nameOf(accounts, message.sender)}: ${t("notification.message")}` : t("notification.message");
+        const body = conversation.kind !== "direct" ? `${nameOf(accounts, message.sender)}: ${t("notification.message")}` : t("notification.message");
         // The page itself shows it as unread; an announcement that fails is no news to anybody.
         announce(title, body, message.conversation, false, (id) => latest.current(id)).catch((error: unknown) => console.debug("notification:", error));
       }),

@@ -1,5 +1,6 @@
 // How components reach the device. The view is one immutable object; a component selects what it shows and is drawn again only when that has changed.
 import { createContext, useCallback, useContext, useMemo, useSyncExternalStore, type ReactNode } from "react";
+import { Confirmations } from "../conversation/confirmations";
 import { Drafts } from "../conversation/drafts";
 import { Histories } from "../conversation/histories";
 import type { Device, View } from "../device/contract";
@@ -11,12 +12,13 @@ interface Session {
   histories: Histories;
   drafts: Drafts;
   contents: Contents;
+  confirmations: Confirmations;
 }
 
 const Context = createContext<Session | null>(null);
 
 export function SessionProvider({ device, children }: { device: Device; children: ReactNode }) {
-  const session = useMemo(() => ({ device, histories: new Histories(device), drafts: new Drafts(), contents: new Contents(device) }), [device]);
+  const session = useMemo(() => ({ device, histories: new Histories(device), drafts: new Drafts(), contents: new Contents(device), confirmations: new Confirmations(device) }), [device]);
   return <Context value={session}>{children}</Context>;
 }
 
@@ -40,6 +42,10 @@ export function useDrafts(): Drafts {
 
 export function useContents(): Contents {
   return useSession().contents;
+}
+
+export function useConfirmations(): Confirmations {
+  return useSession().confirmations;
 }
 
 /** `select` must return a part of the view, or something that compares equal while the part is the same. */

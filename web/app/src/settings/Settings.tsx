@@ -10,7 +10,7 @@ import { Avatar } from "../look/Avatar";
 import { Confirm } from "../look/Confirm";
 import { Icon } from "../look/Icon";
 import { nameOf } from "../session/naming";
-import { useDevice, useDrafts, useHistories, useView } from "../session/Session";
+import { useConfirmations, useDevice, useDrafts, useHistories, useView } from "../session/Session";
 import { ConnectionDetails } from "../shell/ConnectionDetails";
 import { useNavigation } from "../shell/place";
 import { usePhone } from "../shell/usePhone";
@@ -105,11 +105,13 @@ function SignOut() {
   const device = useDevice();
   const histories = useHistories();
   const drafts = useDrafts();
+  const confirmations = useConfirmations();
   const [asking, setAsking] = useState(false);
   const leave = async () => {
     await device.signOut();
     histories.clear();
     drafts.clear();
+    confirmations.clear();
     window.history.replaceState(null, "");
   };
   return (

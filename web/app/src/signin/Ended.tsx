@@ -2,7 +2,7 @@
 import { Button } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { explainReason } from "../session/failure";
-import { useDevice, useDrafts, useHistories, useView } from "../session/Session";
+import { useConfirmations, useDevice, useDrafts, useHistories, useView } from "../session/Session";
 import { useCommand } from "../session/useCommand";
 import { Failure } from "./Failure";
 import { Stage } from "./Stage";
@@ -13,6 +13,7 @@ export function Ended() {
   const device = useDevice();
   const histories = useHistories();
   const drafts = useDrafts();
+  const confirmations = useConfirmations();
   const command = useCommand();
   const why = useView((view) => view.ended);
   const wipe = async () => {
@@ -20,6 +21,7 @@ export function Ended() {
     if (!wiped) return;
     histories.clear();
     drafts.clear();
+    confirmations.clear();
   };
   return (
     <Stage lead={null}>

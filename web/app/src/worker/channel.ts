@@ -1,7 +1,7 @@
 // What passes between a tab, its worker, and the worker that has the engine.
 import type {
-  AccountId, CallId, CallPage, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence, PushPlace,
-  View,
+  AccountId, CallId, CallPage, Confirmation, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence,
+  PushPlace, View,
 } from "../device/contract";
 
 /** What a tab may ask; `answer` types stand in `Answers`. */
@@ -29,6 +29,8 @@ export interface Asks {
   calls: { before: number | null; limit: number };
   markCallsSeen: Record<string, never>;
   fetchReceipts: { conversation: ConversationId };
+  confirm: { conversation: ConversationId; seq: number };
+  fetchConfirmations: { conversation: ConversationId; seq: number };
   showTyping: { conversation: ConversationId; typing: boolean };
   watchPresence: { accounts: AccountId[] };
   dismiss: { notice: number };
@@ -59,6 +61,7 @@ export interface Answers {
   message: Message | null;
   history: Page;
   calls: CallPage;
+  fetchConfirmations: Confirmation[];
   devices: DeviceInfo[];
   safetyNumber: string;
   startCall: { call: CallId; answerSdp: string | null };
@@ -115,7 +118,7 @@ export type Between =
 /** Asks that do no harm when a new leader hears them a second time. */
 export const REPEATABLE: ReadonlySet<AskName> = new Set<AskName>([
   "openDirect", "send", "sendFile", "sendLocation", "openFile", "hasFile", "message", "markRead", "history", "calls", "markCallsSeen", "watchPresence",
-  "registerPush", "unregisterPush", "devices", "safetyNumber", "dismiss", "mediaEpoch",
+  "confirm", "fetchConfirmations", "registerPush", "unregisterPush", "devices", "safetyNumber", "dismiss", "mediaEpoch",
 ]);
 
 export const CHANNEL = "wardline";

@@ -188,6 +188,8 @@ export class Leader {
         return reply.message;
       case "devices":
         return reply.devices;
+      case "confirmations":
+        return reply.confirmations;
       case "done":
         return undefined;
       default:

@@ -84,6 +84,7 @@ export class Model {
       id: shown.id,
       kind: shown.kind,
       title: shown.title,
+      maySpeak: shown.maySpeak,
       accounts: shown.accounts,
       devices: shown.devices,
       membership: shown.membership,

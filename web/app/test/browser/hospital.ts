@@ -55,13 +55,13 @@ export class Hospital {
     return new Hospital(mkdtempSync(join(tmpdir(), "wardline-browser-")), nowhere);
   }
 
-  /** `listen`: the address of clients and of the media. */
-  static async open({ listen = "127.0.0.1" } = {}): Promise<Hospital> {
+  /** `listen`: the address of clients and of the media. `channel`: with one in which Anna writes to everybody. */
+  static async open({ listen = "127.0.0.1", channel = false } = {}): Promise<Hospital> {
     const program = Hospital.program("wardline");
     const folder = mkdtempSync(join(tmpdir(), "wardline-browser-"));
     const readyFile = join(folder, "ready.json");
     const node = spawn(program, [
-      "dev", "--data", join(folder, "node"), "--listen", `${listen}:0`, "--web", "127.0.0.1:0", "--ready-file", readyFile,
+      "dev", "--data", join(folder, "node"), "--listen", `${listen}:0`, "--web", "127.0.0.1:0", "--ready-file", readyFile, ...(channel ? ["--channel"] : []),
     ], { stdio: ["ignore", "ignore", process.env.WARDLINE_TEST_LOG ? "inherit" : "ignore"] });
     await until("the node to start", START_MS_MAX, () => existsSync(readyFile) && readFileSync(readyFile, "utf8").trim().endsWith("}"));
     return new Hospital(folder, JSON.parse(readFileSync(readyFile, "utf8")) as Ready, node);

@@ -12,6 +12,12 @@ export class Person {
     await this.composer(name).waitFor();
   }
 
+  /** Opens a conversation in which this person only reads. */
+  async look(name: string): Promise<void> {
+    await this.row(name).click();
+    await this.page.getByRole("heading", { level: 1, name }).waitFor();
+  }
+
   /** Opens a conversation of the list. */
   async open(name: string): Promise<void> {
     await this.row(name).click();

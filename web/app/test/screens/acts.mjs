@@ -28,6 +28,13 @@ async function firstPicture(page) {
   return page.getByRole("button", { name: /^(Foto ansehen|View photo)/ }).first();
 }
 
+/** Of the newest own message. */
+async function openDelivery(page) {
+  await page.locator("[data-own] [data-actions]").last().focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("menuitem").nth(1).click();
+}
+
 const SCAN = /^(QR-Code scannen|Scan QR code)$/;
 const LINK = /Weiteres Gerät verbinden|Link another device/;
 
@@ -47,11 +54,9 @@ export const ACTS = {
     await page.locator("[data-own] [data-actions]").last().focus();
     await page.keyboard.press("Enter");
   },
-  "delivery@unread": async (page) => {
-    await page.locator("[data-own] [data-actions]").last().focus();
-    await page.keyboard.press("Enter");
-    await page.getByRole("menuitem").nth(1).click();
-  },
+  "delivery@unread": openDelivery,
+  "details@channel": (page) => page.locator("main h1").click(),
+  "delivery@channel-operator": openDelivery,
   "add@details": (page) => page.getByRole("button", { name: /Personen hinzufügen|Add people/ }).click(),
   "leave@details": (page) => page.getByRole("button", { name: /Gruppe verlassen|Leave group/ }).click(),
   "qr@person": (page) => page.getByRole("button", { name: /Sicherheitsnummer als QR|Safety number as/ }).click(),
@@ -142,4 +147,4 @@ export const ACTS = {
 };
 
 /** Every scene of main.tsx that is photographed; what is done in one comes right behind it. */
-export const SCENES = ["loading", "enrol", "signin", "linking", "ended", "list", "direct", "failed", "group", "unread", "left", "unreadable", "details", "person", "settings", "new-chat", "new-group", "offline", "incoming", "outgoing", "talking", "peer-lost", "call-ended", "notices", "files", "places", "transfers", "previews", "empty", "video", "video-off", "video-lost", "video-stalled", "video-ringing", "video-incoming", "video-small", "calls", "calls-phone", "calls-empty"].flatMap((scene) => [scene, ...Object.keys(ACTS).filter((act) => act.endsWith(`@${scene}`))]);
+export const SCENES = ["loading", "enrol", "signin", "linking", "ended", "list", "direct", "failed", "group", "channel", "channel-operator", "unread", "left", "unreadable", "details", "person", "settings", "new-chat", "new-group", "offline", "incoming", "outgoing", "talking", "peer-lost", "call-ended", "notices", "files", "places", "transfers", "previews", "empty", "video", "video-off", "video-lost", "video-stalled", "video-ringing", "video-incoming", "video-small", "calls", "calls-phone", "calls-empty"].flatMap((scene) => [scene, ...Object.keys(ACTS).filter((act) => act.endsWith(`@${scene}`))]);

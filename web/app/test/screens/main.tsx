@@ -66,6 +66,8 @@ const SCENES: Record<string, Scene> = {
   direct: { place: conversation("carla") },
   failed: { place: conversation("boris") },
   group: { place: conversation("station1") },
+  channel: { options: { channel: "reader" }, place: conversation("channel") },
+  "channel-operator": { options: { channel: "operator" }, place: conversation("channel") },
   unread: { place: conversation("reanimation") },
   left: { place: conversation("umzug") },
   unreadable: {

@@ -97,7 +97,7 @@ async function plainFrame() {
 
 const CHECKS = {
   async "opens at its end, in every size"() {
-    for (const scene of ["direct", "failed", "group", "long"]) {
+    for (const scene of ["direct", "failed", "group", "channel", "long"]) {
       for (const viewport of [{ width: 1280, height: 800 }, { width: 390, height: 844 }, { width: 1600, height: 420 }]) {
         for (const motion of ["no-preference", "reduce"]) {
           const page = await open(scene, viewport, motion);
