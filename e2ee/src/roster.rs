@@ -34,9 +34,14 @@ fn build(kind: ConversationKind, accounts: impl IntoIterator<Item = (AccountId, 
 
 /// A roster with an account put in, or its manager flag changed.
 pub fn with(roster: &Roster, account: AccountId, manager: bool) -> Roster {
-    let changed =
+    with_all(roster, [(account, manager)])
+}
+
+/// A roster with accounts put in, or their manager flags changed.
+pub fn with_all(roster: &Roster, accounts: impl IntoIterator<Item = (AccountId, bool)>) -> Roster {
+    let entries =
         roster.entries.iter().filter_map(|entry| Some((AccountId::parse(&entry.account_id).ok()?, entry.manager)));
-    build(roster.kind(), changed.chain([(account, manager)]))
+    build(roster.kind(), entries.chain(accounts))
 }
 
 /// A roster without an account.

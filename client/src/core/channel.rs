@@ -95,11 +95,7 @@ impl Core {
         let channel = self.directory.channel(&id);
         // What the node asks for is not enough: the statements have to say it.
         let part = |account: &AccountId| Some((*account, self.directory.part_in(channel?, account)?));
-        lease
-            .due
-            .iter()
-            .filter_map(part)
-            .fold(left, |roster, (account, operator)| roster::with(&roster, account, operator))
+        roster::with_all(&left, lease.due.iter().filter_map(part))
     }
 
     pub(super) fn confirm(&mut self, id: ConversationId, seq: u64, token: Token) {

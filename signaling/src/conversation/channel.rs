@@ -46,7 +46,7 @@ impl Plane {
     }
 
     /// Accounts that the statements have in a channel and its roster has not, or not with the mark that they say; not all at once.
-    pub(super) fn due(&self, conversation: &Conversation) -> Vec<AccountId> {
+    fn due(&self, conversation: &Conversation) -> Vec<AccountId> {
         let Some(channel) = self.channel_of(conversation) else { return Vec::new() };
         let roster = conversation.view.roster();
         let differs = |account_id: &AccountId, operator: bool| {
@@ -56,12 +56,24 @@ impl Plane {
         audience.filter(|(id, operator)| differs(id, *operator)).map(|(id, _)| id).take(DUE_MAX).collect()
     }
 
-    /// Whether somebody stands on a channel's roster who is to go.
-    pub(super) fn has_outsiders(&self, conversation: &Conversation) -> bool {
-        self.channel_of(conversation).is_some()
-            && roster_accounts(conversation.view.roster())
-                .into_iter()
-                .any(|id| self.is_out_of_audience(conversation, id))
+    /// Who is due in a channel; `None` when its roster is what the statements say, which is looked at once for each of their versions and each epoch:
+    /// a house of thousands asks with every device that comes.
+    pub(super) fn behind_statements(&mut self, conversation_id: ConversationId) -> Option<Vec<AccountId>> {
+        let conversation = self.conversations.get(&conversation_id)?;
+        self.channel_of(conversation)?;
+        let now = (self.directory.version(), conversation.view.epoch());
+        if conversation.level_at == Some(now) {
+            return None;
+        }
+        let due = self.due(conversation);
+        let outsider = |id| self.is_out_of_audience(conversation, id);
+        if !due.is_empty() || roster_accounts(conversation.view.roster()).into_iter().any(outsider) {
+            return Some(due);
+        }
+        if let Some(conversation) = self.conversations.get_mut(&conversation_id) {
+            conversation.level_at = Some(now);
+        }
+        None
     }
 
     /// Every change of a channel's roster is towards the statements.
@@ -76,9 +88,9 @@ impl Plane {
         };
         let now: BTreeSet<AccountId> = roster_accounts(after).into_iter().collect();
         let stated = after.entries.iter().all(|entry| {
-            let account_id = AccountId::parse(&entry.account_id).ok();
-            before.entries.contains(entry)
-                || account_id.is_some_and(|id| self.directory.part_in(channel, &id) == Some(entry.manager))
+            AccountId::parse(&entry.account_id).is_ok_and(|id| {
+                entry_of(before, id) == Some(entry) || self.directory.part_in(channel, &id) == Some(entry.manager)
+            })
         });
         let dropped = roster_accounts(before).into_iter().filter(|id| !now.contains(id));
         let due = dropped.into_iter().all(|id| self.must_leave_roster(conversation, id));

@@ -156,7 +156,9 @@ impl Plane {
         if !only_itself || staged.roster.is_some() {
             return Err(forbidden("a join from outside joins its own device and changes nothing else"));
         }
-        if !conversation.on_roster(caller.account_id) || conversation.departed.contains(&caller.account_id) {
+        let goes = conversation.departed.contains(&caller.account_id)
+            || self.is_out_of_audience(conversation, caller.account_id);
+        if !conversation.on_roster(caller.account_id) || goes {
             return Err(forbidden("this account is not on the roster"));
         }
         let joins = !conversation.members.contains_key(&caller.device_id);

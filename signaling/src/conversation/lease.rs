@@ -178,10 +178,12 @@ impl Plane {
             return;
         }
         let pending = self.pending_removals(conversation);
-        let due = self.due(conversation);
-        if pending.is_empty() && due.is_empty() && !self.has_outsiders(conversation) {
+        let behind = self.behind_statements(conversation_id);
+        if pending.is_empty() && behind.is_none() {
             return;
         }
+        let due = behind.unwrap_or_default();
+        let Some(conversation) = self.conversations.get(&conversation_id) else { return };
         let Some(holder) = self.next_holder(conversation, &pending) else { return };
         let mut proposals = Vec::with_capacity(pending.len());
         for member in conversation.members.values().filter(|member| pending.contains(&member.device_id)) {

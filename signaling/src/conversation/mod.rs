@@ -45,6 +45,8 @@ pub(crate) struct Conversation {
     wants_to_commit: Option<DeviceId>,
     external_joins: BTreeMap<DeviceId, Bucket>,
     lines: BTreeMap<DeviceId, Line>,
+    /// Of a channel: the version of the directory and the epoch in which its roster was found to be what the statements say.
+    level_at: Option<(u64, u64)>,
 }
 
 /// The newest message ids, to recognise a message sent twice. Bounded: the oldest is dropped.
@@ -92,6 +94,7 @@ impl Conversation {
             wants_to_commit: None,
             external_joins: BTreeMap::new(),
             lines: BTreeMap::new(),
+            level_at: None,
         };
         conversation.refresh_members();
         conversation
@@ -131,8 +134,11 @@ fn roster_accounts(roster: &wire::Roster) -> Vec<AccountId> {
     roster.entries.iter().filter_map(|entry| AccountId::parse(&entry.account_id).ok()).collect()
 }
 
+/// An account's entry. A view takes sorted rosters only.
 fn entry_of(roster: &wire::Roster, account_id: AccountId) -> Option<&wire::RosterEntry> {
-    roster.entries.iter().find(|entry| entry.account_id == account_id.as_bytes().as_slice())
+    let id = account_id.as_bytes().as_slice();
+    let at = roster.entries.binary_search_by(|entry| entry.account_id.as_ref().cmp(id)).ok()?;
+    roster.entries.get(at)
 }
 
 impl Plane {
