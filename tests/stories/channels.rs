@@ -76,3 +76,32 @@ fn a_channel_follows_the_ward() -> Result<()> {
     one(&sent, "sent")?;
     Ok(())
 }
+
+#[test]
+fn two_operators_who_come_at_once_open_one_channel() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let machine = Machine::new(folder.path().join("office"))?;
+    let (_node, _) = found(&machine, folder.path(), &free_port()?.to_string())?;
+    let people = ["anna", "boris", "carla"];
+    let [anna, boris, carla] = people.map(|handle| Client::new(folder.path(), handle));
+    for (client, handle) in [&anna, &boris, &carla].into_iter().zip(people) {
+        let link = field(&machine.run(&["account", "add", handle, "--name", handle])?, "link")?;
+        client.run(&["enrol", &link])?;
+        client.run(&["contacts"])?;
+    }
+    machine.run(&["channel", "set", CHANNEL, "--everyone", "--operator", "anna", "--operator", "boris"])?;
+    let [anna_reads, boris_reads] = [&anna, &boris].map(|client| client.start(&["chat", "listen"]));
+    let (anna_reads, boris_reads) = (anna_reads?, boris_reads?);
+    for listening in [&anna_reads, &boris_reads] {
+        wait_for(listening, "joined")?;
+    }
+    anna_reads.kill()?;
+    anna.run(&["chat", "send", "--group", CHANNEL, "von Anna"])?;
+    shows(&boris_reads, "von Anna")?;
+    boris_reads.kill()?;
+    let carla_reads = carla.listen(&[])?;
+    boris.run(&["chat", "send", "--group", CHANNEL, "von Boris"])?;
+    shows(&carla_reads, "von Boris")?;
+    carla_reads.kill()?;
+    Ok(())
+}
