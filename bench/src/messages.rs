@@ -82,7 +82,12 @@ impl Group {
         outputs.clear();
         let batch = batch.expect("an accepted message is written");
         self.world.plane.handle(self.world.now_ms, Input::Durable { batch }, &mut outputs);
-        let queued = outputs.iter().filter(|output| matches!(output, Output::Send { .. })).count();
+        let frames = |output: &Output| match output {
+            Output::Send { .. } => 1,
+            Output::FanOut { sessions, .. } => sessions.len(),
+            _ => 0,
+        };
+        let queued: usize = outputs.iter().map(frames).sum();
         assert!(queued >= self.members, "{queued} frames for {} members", self.members);
         black_box(outputs).len()
     }
