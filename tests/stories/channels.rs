@@ -3,6 +3,7 @@ use crate::office::{Machine, found};
 use crate::programs::{COMMAND_MAX, Client, field, finish, one, wait_for};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use std::path::Path;
 use wardline_tests::hospital::free_port;
 use wardline_tests::program::Program;
 
@@ -17,20 +18,25 @@ fn shows(listening: &Program, text: &str) -> Result<()> {
     listening.line_with(COMMAND_MAX, wanted).with_context(|| format!("waiting for {text:?}"))
 }
 
+/// Anna, Boris and Carla, each with a device whose key packages are at the node.
+fn enrolled(machine: &Machine, folder: &Path) -> Result<[Client; 3]> {
+    let people = ["anna", "boris", "carla"];
+    let clients = people.map(|handle| Client::new(folder, handle));
+    for (client, handle) in clients.iter().zip(people) {
+        let link = field(&machine.run(&["account", "add", handle, "--name", handle])?, "link")?;
+        client.run(&["enrol", &link])?;
+        client.run(&["contacts"])?;
+    }
+    Ok(clients)
+}
+
 #[test]
 fn a_channel_follows_the_ward() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let machine = Machine::new(folder.path().join("office"))?;
     let (_node, _) = found(&machine, folder.path(), &free_port()?.to_string())?;
     machine.run(&["group", "add", "Station 1"])?;
-    let people = ["anna", "boris", "carla"];
-    let [anna, boris, carla] = people.map(|handle| Client::new(folder.path(), handle));
-    for (client, handle) in [&anna, &boris, &carla].into_iter().zip(people) {
-        let link = field(&machine.run(&["account", "add", handle, "--name", handle])?, "link")?;
-        client.run(&["enrol", &link])?;
-        // Its key packages are at the node then.
-        client.run(&["contacts"])?;
-    }
+    let [anna, boris, carla] = enrolled(&machine, folder.path())?;
     machine.run(&["group", "join", "Station 1", "boris"])?;
     let set = machine.run(&["channel", "set", CHANNEL, "--group", "Station 1", "--operator", "anna"])?;
     ensure!(set["audience"] == 2, "{set}");
@@ -82,13 +88,7 @@ fn two_operators_who_come_at_once_open_one_channel() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let machine = Machine::new(folder.path().join("office"))?;
     let (_node, _) = found(&machine, folder.path(), &free_port()?.to_string())?;
-    let people = ["anna", "boris", "carla"];
-    let [anna, boris, carla] = people.map(|handle| Client::new(folder.path(), handle));
-    for (client, handle) in [&anna, &boris, &carla].into_iter().zip(people) {
-        let link = field(&machine.run(&["account", "add", handle, "--name", handle])?, "link")?;
-        client.run(&["enrol", &link])?;
-        client.run(&["contacts"])?;
-    }
+    let [anna, boris, carla] = enrolled(&machine, folder.path())?;
     machine.run(&["channel", "set", CHANNEL, "--everyone", "--operator", "anna", "--operator", "boris"])?;
     let [anna_reads, boris_reads] = [&anna, &boris].map(|client| client.start(&["chat", "listen"]));
     let (anna_reads, boris_reads) = (anna_reads?, boris_reads?);

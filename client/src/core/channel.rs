@@ -5,7 +5,7 @@ use super::{Core, Failure, Reply, Token};
 use wardline_e2ee::{Change, roster};
 use wardline_protocol::limit::ADDS_PER_COMMIT;
 use wardline_protocol::wire::{self, ConversationKind, Roster, client_frame, response};
-use wardline_protocol::{AccountId, ConversationId, WireError};
+use wardline_protocol::{AccountId, Code, ConversationId, WireError};
 
 impl Core {
     /// What a conversation is called: a channel as the directory says, a group as a member told.
@@ -132,14 +132,16 @@ impl Core {
         id: ConversationId,
         result: Result<response::Result, WireError>,
     ) {
-        let lease = self.conversations.get_mut(&id).and_then(|conversation| conversation.lease.as_mut());
-        let Some(lease) = lease.filter(|lease| lease.fetching) else { return };
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let Some(lease) = conversation.lease.as_mut().filter(|lease| lease.fetching) else { return };
         lease.fetching = false;
-        // Accounts without key packages go on the roster; their devices join from outside when they come.
-        lease.packages = Some(match result {
-            Ok(response::Result::KeyPackages(packages)) => packages.key_packages,
-            _ => Vec::new(),
-        });
+        match result {
+            Ok(response::Result::KeyPackages(packages)) => lease.packages = Some(packages.key_packages),
+            // The accounts go on the roster; their devices join from outside when they come.
+            Err(error) if error.code == Code::NoKeyPackage => lease.packages = Some(Vec::new()),
+            // Nobody is put there without his devices because the node is busy: it asks another member when the lease ends.
+            Ok(_) | Err(_) => conversation.lease = None,
+        }
         self.dirty.insert(id);
     }
 }
