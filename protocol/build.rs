@@ -20,6 +20,9 @@ const REDACTED: &[&str] = &[
     "StartCall",
     "ConnectMedia",
     "MediaAnswer",
+    "StartBroadcast",
+    "JoinBroadcast",
+    "BroadcastNotice",
     "RegisterPush",
 ];
 

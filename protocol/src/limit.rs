@@ -100,6 +100,9 @@ pub const CAPTION_BYTES_MAX: usize = 4_096;
 /// Bytes of a place in words.
 pub const PLACE_WORDS_BYTES_MAX: usize = 1_024;
 
+/// Bytes of what a broadcast is called.
+pub const BROADCAST_TITLE_BYTES_MAX: usize = 255;
+
 /// While somebody writes, a client says so this often at most.
 pub const TYPING_SAID_MS: u64 = 3_000;
 

@@ -30,6 +30,9 @@ redacted!(
     StartCall,
     ConnectMedia,
     MediaAnswer,
+    StartBroadcast,
+    JoinBroadcast,
+    BroadcastNotice,
     RegisterPush,
 );
 

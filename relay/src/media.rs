@@ -97,6 +97,10 @@ impl Media {
             MediaCommand::AllowSending { call, device } => {
                 self.sfu.set_sending(RoomId::from(call), ParticipantId::from(device), true);
             }
+            MediaCommand::Report { session, request_id, .. } => {
+                let report = Err(WireError::new(Code::MediaRefused, "no report yet"));
+                hand_on(&self.events, &self.metrics, MediaEvent::Reported { session, request_id, report });
+            }
             MediaCommand::Disconnect { call, device } => {
                 self.sfu.disconnect(RoomId::from(call), ParticipantId::from(device));
             }

@@ -125,6 +125,8 @@ pub struct Metrics {
     devices: Gauge,
     conversations: Gauge,
     calls: Family<CallState, Gauge>,
+    broadcasts: Gauge,
+    broadcast_viewers: Gauge,
     plane_queue: Gauge,
     plane_handle: Histogram,
     messages_accepted: Counter,
@@ -163,6 +165,8 @@ impl Default for Metrics {
             devices: Gauge::default(),
             conversations: Gauge::default(),
             calls: Family::default(),
+            broadcasts: Gauge::default(),
+            broadcast_viewers: Gauge::default(),
             plane_queue: Gauge::default(),
             plane_handle: micros(),
             messages_accepted: Counter::default(),
@@ -208,6 +212,8 @@ impl Metrics {
         r.register("devices", "Devices enrolled", self.devices.clone());
         r.register("conversations", "Conversations", self.conversations.clone());
         r.register("calls", "Calls, by state", self.calls.clone());
+        r.register("broadcasts", "Live broadcasts", self.broadcasts.clone());
+        r.register("broadcast_viewers", "Viewers of all live broadcasts", self.broadcast_viewers.clone());
         r.register("plane_queue_inputs", "Inputs waiting for the plane", self.plane_queue.clone());
         r.register("plane_handle_seconds", "Time the plane took for one input", self.plane_handle.clone());
         r.register("messages_accepted", "Messages made durable", self.messages_accepted.clone());
@@ -330,6 +336,8 @@ impl Metrics {
         self.conversations.set(signed(counts.conversations));
         self.calls.get_or_create(&CallState { state: "ringing" }).set(signed(counts.calls_ringing));
         self.calls.get_or_create(&CallState { state: "talking" }).set(signed(counts.calls_talking));
+        self.broadcasts.set(signed(counts.broadcasts));
+        self.broadcast_viewers.set(signed(counts.broadcast_viewers));
         self.uploads_open.set(signed(counts.uploads_open));
         self.attachment_bytes.set(i64::try_from(counts.attachment_bytes).unwrap_or(i64::MAX));
     }
@@ -401,6 +409,7 @@ mod tests {
         (counts.sessions, counts.accounts_online, counts.devices, counts.conversations) = (1, 2, 3, 4);
         (counts.calls_ringing, counts.calls_talking) = (5, 6);
         (counts.uploads_open, counts.attachment_bytes) = (7, 8);
+        (counts.broadcasts, counts.broadcast_viewers) = (11, 12);
         metrics.transferred_in(9);
         metrics.transferred_out(10);
         metrics.transfer_refused(412);
@@ -429,6 +438,8 @@ mod tests {
             ("wardline_conversations", 4.0),
             ("wardline_calls{state=\"ringing\"}", 5.0),
             ("wardline_calls{state=\"talking\"}", 6.0),
+            ("wardline_broadcasts", 11.0),
+            ("wardline_broadcast_viewers", 12.0),
             ("wardline_uploads_open", 7.0),
             ("wardline_attachment_bytes", 8.0),
             ("wardline_transfer_bytes_total{direction=\"in\"}", 9.0),

@@ -157,6 +157,7 @@ impl Plane {
                 self.end_account(account_id, error);
             }
         }
+        self.broadcasts_follow_rights();
         self.follow_channels();
         Ok(done_when_durable())
     }
@@ -225,6 +226,7 @@ impl Plane {
 
     fn end_device(&mut self, device_id: DeviceId, error: WireError) {
         self.revoke_from_calls(device_id);
+        self.revoke_from_broadcasts(device_id);
         self.forget_push(device_id);
         if let Some(session) = self.devices.get(&device_id).and_then(|device| device.session) {
             self.close(session, error);

@@ -4,7 +4,7 @@ use crate::push::Push;
 use crate::store::{Answer, Query, Write};
 use std::sync::Arc;
 use wardline_directory::key::ProposerKey;
-use wardline_protocol::wire::{ClientFrame, ServerFrame, TransferOpened};
+use wardline_protocol::wire::{BroadcastReport, ClientFrame, ServerFrame, TransferOpened};
 use wardline_protocol::{AttachmentId, CallId, DeviceId, Incarnation, NodeId, WireError};
 
 /// One connection, numbered by the shell; never used twice in a node's life.
@@ -171,7 +171,7 @@ pub enum Class {
     Ephemeral,
 }
 
-/// Orders to the media plane. A call's room has the call's id; a participant has its device's id.
+/// Orders to the media plane. The room of a call or a broadcast has its id; a participant has its device's id.
 #[derive(Debug)]
 pub enum MediaCommand {
     /// Answer an offer; then give [`MediaEvent::Answered`].
@@ -193,6 +193,15 @@ pub enum MediaCommand {
         call: CallId,
         /// The participant.
         device: DeviceId,
+    },
+    /// Say how a broadcast goes; then give [`MediaEvent::Reported`].
+    Report {
+        /// The session that asks.
+        session: SessionId,
+        /// Its request.
+        request_id: u64,
+        /// The room.
+        call: CallId,
     },
     /// Forget a participant at once.
     Disconnect {
@@ -227,6 +236,15 @@ pub enum MediaEvent {
         request_id: u64,
         /// The SDP answer, or why not.
         answer: Result<String, WireError>,
+    },
+    /// The answer to [`MediaCommand::Report`].
+    Reported {
+        /// As asked.
+        session: SessionId,
+        /// As asked.
+        request_id: u64,
+        /// The report, or why there is none.
+        report: Result<BroadcastReport, WireError>,
     },
     /// A participant's transport is up (again).
     Connected {

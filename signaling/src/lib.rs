@@ -6,6 +6,7 @@
 //! Absent on purpose: sockets, clocks, randomness, await, SQL, and anything that could open a message or a media frame.
 
 mod attachment;
+mod broadcast;
 mod call;
 mod conversation;
 mod identity;

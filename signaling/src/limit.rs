@@ -9,6 +9,9 @@ pub const RING_MS: u64 = 45_000;
 /// How long a call is held for a side that lost its connection.
 pub const HOLD_MS: u64 = 30_000;
 
+/// How many watch a broadcast is told no more often.
+pub const VIEWERS_TOLD_EVERY_MS: u64 = 1_000;
+
 /// How long one member alone may commit when removals are pending.
 pub const LEASE_MS: u64 = 2_000;
 

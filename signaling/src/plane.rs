@@ -1,5 +1,6 @@
 //! The plane itself: what it owns, how inputs are dispatched, and how "durable before said" is kept.
 use crate::attachment::Attachments;
+use crate::broadcast::Broadcasts;
 use crate::call::Calls;
 use crate::conversation::Conversation;
 use crate::identity::{Account, Device};
@@ -34,6 +35,7 @@ pub struct Plane {
     pub(crate) direct: BTreeMap<(AccountId, AccountId), ConversationId>,
     pub(crate) leases: BTreeSet<(u64, ConversationId)>,
     pub(crate) calls: Calls,
+    pub(crate) broadcasts: Broadcasts,
     pub(crate) attachments: Attachments,
     pub(crate) next_key_package_id: u64,
     pub(crate) shutting_down: bool,
@@ -117,6 +119,8 @@ pub struct Counts {
     pub conversations: usize,
     pub calls_ringing: usize,
     pub calls_talking: usize,
+    pub broadcasts: usize,
+    pub broadcast_viewers: usize,
     pub uploads_open: usize,
     pub attachment_bytes: u64,
     pub batches_not_durable: usize,
@@ -148,6 +152,7 @@ impl Plane {
             direct: BTreeMap::new(),
             leases: BTreeSet::new(),
             calls: Calls::default(),
+            broadcasts: Broadcasts::default(),
             attachments: Attachments::open(&mut snapshot),
             next_key_package_id: 1,
             shutting_down: false,
@@ -192,12 +197,14 @@ impl Plane {
         let lease = self.leases.first().map(|(at_ms, _)| *at_ms);
         let link = self.links.values().map(|waiter| waiter.until_ms).min();
         let uploads = self.attachments.next_wake_ms();
-        [expiry, lease, link, self.calls.next_wake_ms(), uploads, self.cursors.due_ms].into_iter().flatten().min()
+        let media = [self.calls.next_wake_ms(), self.broadcasts.next_wake_ms()].into_iter().flatten().min();
+        [expiry, lease, link, media, uploads, self.cursors.due_ms].into_iter().flatten().min()
     }
 
     /// How much there is of everything.
     pub fn counts(&self) -> Counts {
         let (calls_ringing, calls_talking) = self.calls.counts();
+        let (broadcasts, broadcast_viewers) = self.broadcasts.counts();
         let (uploads_open, attachment_bytes) = self.attachments.counts();
         Counts {
             sessions: self.sessions.len(),
@@ -207,6 +214,8 @@ impl Plane {
             conversations: self.conversations.len(),
             calls_ringing,
             calls_talking,
+            broadcasts,
+            broadcast_viewers,
             uploads_open,
             attachment_bytes,
             batches_not_durable: self.deferred.len(),
@@ -218,6 +227,7 @@ impl Plane {
         self.expire_links();
         self.expire_leases();
         self.expire_calls();
+        self.expire_broadcasts();
         self.expire_uploads();
     }
 
@@ -225,6 +235,7 @@ impl Plane {
         self.shutting_down = true;
         self.writes.extend(self.cursors.take());
         self.end_all_calls(wire::call_state::EndReason::ShuttingDown);
+        self.end_all_broadcasts(wire::broadcast_state::EndReason::ShuttingDown);
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
         for session in sessions {
             self.close(

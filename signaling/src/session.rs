@@ -159,6 +159,11 @@ impl Plane {
             Body::AcceptCall(request) => self.accept_call(caller, &request.call_id),
             Body::DeclineCall(request) => self.decline_call(caller, &request.call_id),
             Body::HangUp(request) => self.hang_up(caller, &request.call_id),
+            Body::StartBroadcast(request) => self.start_broadcast(caller, request),
+            Body::JoinBroadcast(request) => self.join_broadcast(caller, request),
+            Body::LeaveBroadcast(request) => self.leave_broadcast(caller, &request.broadcast_id),
+            Body::StopBroadcast(request) => self.stop_broadcast(caller, &request.broadcast_id),
+            Body::FetchBroadcastReport(request) => self.fetch_broadcast_report(caller, &request.broadcast_id),
             Body::PublishStatements(_) | Body::LockAccount(_) | Body::ListAccounts(_) => {
                 Err(WireError::new(Code::Forbidden, "only the IT admin's program may do this"))
             }
@@ -256,6 +261,8 @@ impl Plane {
         };
         self.answer(session, request_id, Ok(Reply::Now(response::Result::Authenticated(authenticated))));
         self.came_online(account_id, device_id);
+        // Before the heads: when those are complete, the device knows everything that is live.
+        self.tell_live_broadcasts(device_id, session);
         self.send_heads(session);
         self.announce_welcomes(device_id);
         self.call_session_back(device_id, account_id);

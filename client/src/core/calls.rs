@@ -121,14 +121,18 @@ impl Core {
 
     /// Keys for a new sender. The context id is durable before it is given out, so it is never used twice, whatever crashes.
     pub(super) fn media_keys(&mut self, call: CallId, token: Token) {
-        let Some(conversation) = self.calls.get(&call).map(|known| known.conversation) else {
+        let in_call = self.calls.get(&call).map(|known| known.conversation);
+        let Some(conversation) = in_call.or_else(|| self.broadcast_keys_of(&call)) else {
             return self.done(token, Err(Failure::UnknownCall));
         };
         let epoch = match self.engine.media_epoch(conversation, &call) {
             Ok(epoch) => epoch,
             Err(error) => return self.done(token, Err(Failure::Engine(error.to_string()))),
         };
-        self.spend_call(conversation, &call);
+        // A broadcast is gone on with after a restart: it is noted when it is over.
+        if in_call.is_some() {
+            self.spend_call(conversation, &call);
+        }
         let Ok(context_id) = u32::try_from(self.count(Counter::MediaContext)) else {
             return self.done(token, Err(Failure::Engine("this device has used up its media contexts".into())));
         };
@@ -214,6 +218,9 @@ impl Core {
         for call in calls {
             // Its keys of the new epoch are used as well.
             self.spend_call(conversation, &call);
+            self.event(Event::MediaEpochChanged { call, conversation });
+        }
+        for call in self.broadcasts_here(conversation) {
             self.event(Event::MediaEpochChanged { call, conversation });
         }
     }

@@ -63,6 +63,13 @@ impl Core {
             Command::AcceptCall { call } => self.accept_call(call, token),
             Command::DeclineCall { call } => self.decline_call(call, token),
             Command::HangUp { call } => self.hang_up(call, token),
+            Command::StartBroadcast { conversation, title, offer_sdp } => {
+                self.start_broadcast(conversation, title, offer_sdp, token);
+            }
+            Command::JoinBroadcast { broadcast, offer_sdp } => self.join_broadcast(broadcast, offer_sdp, token),
+            Command::LeaveBroadcast { broadcast } => self.leave_broadcast(broadcast, token),
+            Command::StopBroadcast { broadcast } => self.stop_broadcast(broadcast, token),
+            Command::FetchBroadcastReport { broadcast } => self.fetch_broadcast_report(broadcast, token),
             Command::MediaKeys { call } => self.media_keys(call, token),
         }
     }

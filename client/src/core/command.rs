@@ -207,7 +207,38 @@ pub enum Command {
         /// The call.
         call: CallId,
     },
-    /// Keys for a new media sender of this device in the call: a context id never used before, durable before it is given out. Gives [`Reply::MediaKeys`].
+    /// Goes live in a channel in which the account is an operator, and tells the channel what it is called. Gives [`Reply::Call`].
+    StartBroadcast {
+        /// The channel.
+        conversation: ConversationId,
+        /// What it is called.
+        title: String,
+        /// The own media's SDP offer.
+        offer_sdp: String,
+    },
+    /// Connects the own media to a broadcast: to watch, or again after a lost connection, the sender's too. Gives [`Reply::Media`].
+    JoinBroadcast {
+        /// The broadcast.
+        broadcast: CallId,
+        /// The own media's SDP offer.
+        offer_sdp: String,
+    },
+    /// This device does not watch any more.
+    LeaveBroadcast {
+        /// The broadcast.
+        broadcast: CallId,
+    },
+    /// Ends a broadcast of a channel in which the account is an operator.
+    StopBroadcast {
+        /// The broadcast.
+        broadcast: CallId,
+    },
+    /// How a broadcast goes, for a channel's operators. Gives [`Reply::BroadcastReport`].
+    FetchBroadcastReport {
+        /// The broadcast.
+        broadcast: CallId,
+    },
+    /// Keys for a new media sender of this device in the call or broadcast: a context id never used before, durable before it is given out. Gives [`Reply::MediaKeys`].
     MediaKeys {
         /// The call.
         call: CallId,
@@ -239,6 +270,8 @@ pub enum Reply {
         /// For the SFrame sender; never used before by this device.
         context_id: u32,
     },
+    /// How a broadcast goes, as the node counts.
+    BroadcastReport(Box<wire::BroadcastReport>),
     /// Who has taken note, and when by the node's clock (Unix milliseconds).
     Confirmations(Vec<(AccountId, u64)>),
     /// A bulk stream may be opened with this ticket.

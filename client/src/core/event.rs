@@ -122,7 +122,9 @@ pub enum Event {
         /// How long was talked.
         talked_ms: u64,
     },
-    /// A commit landed in a conversation with a call: take the new keys with [`Core::media_epoch`](super::Core::media_epoch).
+    /// A broadcast began, changed, or is over.
+    Broadcast(super::Broadcast),
+    /// A commit landed in a conversation with a call or a broadcast in which this device takes part: take the new keys with [`Core::media_epoch`](super::Core::media_epoch).
     MediaEpochChanged {
         /// The call.
         call: CallId,
@@ -192,6 +194,15 @@ pub enum Body {
         answered: bool,
         /// Whether it was placed as a video call.
         video: bool,
+    },
+    /// A broadcast has begun in a channel.
+    Broadcast {
+        /// Which.
+        broadcast: CallId,
+        /// When.
+        started_at_ms: u64,
+        /// What it is called.
+        title: String,
     },
 }
 
@@ -280,6 +291,7 @@ impl Event {
             Self::Typing { .. } => "typing",
             Self::IncomingCall { .. } => "incoming_call",
             Self::CallState { .. } => "call_state",
+            Self::Broadcast(_) => "broadcast",
             Self::MediaEpochChanged { .. } => "media_epoch",
             Self::DevicesChanged { .. } => "devices",
             Self::DirectoryChanged { .. } => "directory",
@@ -305,6 +317,11 @@ impl Body {
                 answered: record.answered,
                 video: record.video,
             },
+            wire::content::Body::Broadcast(notice) => Self::Broadcast {
+                broadcast: CallId::parse(&notice.broadcast_id).ok()?,
+                started_at_ms: notice.started_at_ms,
+                title: notice.title,
+            },
         })
     }
 
@@ -314,6 +331,13 @@ impl Body {
             Self::Text(text) => wire::content::Body::Text(wire::Text { text: text.clone() }),
             Self::File(file) => wire::content::Body::File(file.to_wire()),
             Self::Location(location) => wire::content::Body::Location(location.to_wire()),
+            Self::Broadcast { broadcast, started_at_ms, title } => {
+                wire::content::Body::Broadcast(wire::BroadcastNotice {
+                    broadcast_id: broadcast.to_bytes(),
+                    started_at_ms: *started_at_ms,
+                    title: title.clone(),
+                })
+            }
             Self::Title(title) => wire::content::Body::Profile(wire::Profile { title: title.clone() }),
             Self::Call { call, started_at_ms, talked_ms, answered, video } => {
                 wire::content::Body::Call(wire::CallRecord {

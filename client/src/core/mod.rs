@@ -10,6 +10,7 @@
 //! Absent on purpose: sockets, files, clocks, threads, and randomness other than keys made inside MLS.
 mod advance;
 mod apply;
+mod broadcasts;
 mod calls;
 mod change;
 mod changes;
@@ -28,6 +29,7 @@ mod request;
 mod sync;
 mod upload;
 
+pub use broadcasts::Broadcast;
 pub use changes::{Changes, ConversationRecord, Counter, Membership, OutboxRecord, Saved};
 pub use command::{Command, Failure, PushSubscription, Reply, Token};
 pub use conversation::{HEAL_WINDOW_MS, HEALS_MAX, SEEN_MESSAGES_MAX};
@@ -36,6 +38,7 @@ pub use file::{About, File, Location, Position};
 pub use outbox::OUTBOX_MAX;
 pub use upload::{UPLOADS_AT_ONCE, UploadEnd, UploadOrder};
 
+use broadcasts::Followed;
 use calls::Call;
 use conversation::Conversation;
 use ids::IdSource;
@@ -116,6 +119,7 @@ pub struct Core {
     directory_floor: Option<(u64, [u8; 32])>,
     conversations: BTreeMap<ConversationId, Conversation>,
     calls: BTreeMap<CallId, Call>,
+    broadcasts: BTreeMap<CallId, Followed>,
     counters: BTreeMap<Counter, u64>,
     watched: Vec<AccountId>,
     requests: BTreeMap<u64, Request>,
@@ -181,6 +185,7 @@ impl Core {
             directory_floor: saved.directory_floor,
             conversations,
             calls: BTreeMap::new(),
+            broadcasts: BTreeMap::new(),
             counters: saved.counters,
             watched: Vec::new(),
             requests: BTreeMap::new(),

@@ -40,6 +40,12 @@ pub(super) enum Request {
     StartCall(CallId, Token),
     /// A media connection.
     Media(CallId, Token),
+    /// A broadcast that starts.
+    StartBroadcast { id: CallId, title: String, token: Token },
+    /// A media connection to a broadcast.
+    JoinBroadcast(CallId, Token),
+    /// How a broadcast goes.
+    BroadcastReport(Token),
     /// Receipts of a large conversation.
     Receipts(Token),
     /// Who has taken note of a message.
@@ -72,6 +78,7 @@ impl Core {
             Some(server_frame::Body::DevicesChanged(changed)) => self.devices_changed(&changed),
             Some(server_frame::Body::IncomingCall(call)) => self.incoming_call(&call),
             Some(server_frame::Body::CallState(state)) => self.call_state(&state),
+            Some(server_frame::Body::BroadcastState(state)) => self.broadcast_state(&state),
             Some(server_frame::Body::AttachmentStored(stored)) => {
                 if let Ok(attachment) = AttachmentId::parse(&stored.attachment_id) {
                     self.upload_stored(attachment);
@@ -111,6 +118,9 @@ impl Core {
             Request::Leave(id, token) => self.leave_answered(id, token, result.err()),
             Request::StartCall(call, token) => self.call_started(call, token, result),
             Request::Media(call, token) => self.media_answered(call, token, result),
+            Request::StartBroadcast { id, title, token } => self.broadcast_started(id, title, token, result),
+            Request::JoinBroadcast(id, token) => self.broadcast_joined(id, token, result),
+            Request::BroadcastReport(token) => self.broadcast_reported(token, result),
             Request::Receipts(token) => self.receipts_fetched(token, result),
             Request::Confirmations(token) => self.confirmations_fetched(token, result),
             Request::Devices(token) => self.devices_fetched(token, result),
@@ -135,6 +145,8 @@ impl Core {
         match request {
             Request::Leave(_, token)
             | Request::Media(_, token)
+            | Request::JoinBroadcast(_, token)
+            | Request::BroadcastReport(token)
             | Request::Receipts(token)
             | Request::Devices(token)
             | Request::Download(token)
@@ -143,6 +155,10 @@ impl Core {
             }
             Request::StartCall(call, token) => {
                 self.calls.remove(call);
+                self.done(*token, Err(Failure::Offline));
+            }
+            Request::StartBroadcast { id, token, .. } => {
+                self.broadcasts.remove(id);
                 self.done(*token, Err(Failure::Offline));
             }
             // Everything else is found again after the next sign-in.

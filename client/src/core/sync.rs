@@ -84,6 +84,7 @@ impl Core {
             self.event(Event::SecurityNotice(Notice::NodeRestored));
             self.counters.insert(Counter::LastResortUploaded, 0);
         }
+        self.broadcasts_unsure();
         self.upload_key_packages(key_packages);
         if directory_version > self.directory.version() {
             self.fetch_statements();
@@ -395,6 +396,9 @@ impl Core {
             return;
         }
         session.heads_complete = false;
+        // The node tells what is live before the heads.
+        self.broadcasts_told();
+        let Some(session) = &mut self.session else { return };
         let named = std::mem::take(&mut session.named);
         if std::mem::replace(&mut session.heads_done, true) {
             return;

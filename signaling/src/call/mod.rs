@@ -28,6 +28,10 @@ impl Calls {
         (self.calls.len() - talking, talking)
     }
 
+    pub(crate) fn contains(&self, id: CallId) -> bool {
+        self.calls.contains_key(&id)
+    }
+
     fn ids(&self, wanted: impl Fn(&Call) -> bool) -> Vec<CallId> {
         self.calls.iter().filter(|(_, call)| wanted(call)).map(|(id, _)| *id).collect()
     }
@@ -38,7 +42,7 @@ impl Plane {
         let call_id = CallId::parse(&request.call_id)?;
         let conversation_id = ConversationId::parse(&request.conversation_id)?;
         let offer = checked_offer(request.offer_sdp)?;
-        if self.calls.calls.contains_key(&call_id) {
+        if self.calls.contains(call_id) || self.broadcasts.contains(call_id) {
             return Err(WireError::new(Code::WrongCallState, "this call id is taken"));
         }
         let callee = self.peer_in_direct(caller.account_id, conversation_id)?;
@@ -158,6 +162,16 @@ impl Plane {
                     .map(|answer_sdp| Reply::Now(response::Result::MediaAnswer(wire::MediaAnswer { answer_sdp })));
                 self.answer(session, request_id, reply);
             }
+            MediaEvent::Reported { session, request_id, report } => {
+                let reply = report.map(|report| Reply::Now(response::Result::BroadcastReport(report)));
+                self.answer(session, request_id, reply);
+            }
+            MediaEvent::Connected { call, device } if self.broadcasts.contains(call) => {
+                self.broadcast_media_changed(call, device, false);
+            }
+            MediaEvent::Lost { call, device } if self.broadcasts.contains(call) => {
+                self.broadcast_media_changed(call, device, true);
+            }
             MediaEvent::Connected { call, device } => {
                 self.for_calls(|c| c.id == call, |c, now_ms| c.media_changed(device, false, now_ms));
             }
@@ -253,7 +267,7 @@ fn call_state(call_id: CallId, news: News) -> wire::CallState {
     }
 }
 
-fn checked_offer(offer_sdp: String) -> Result<SdpOffer, WireError> {
+pub(crate) fn checked_offer(offer_sdp: String) -> Result<SdpOffer, WireError> {
     if offer_sdp.len() > wire_limit::SDP_BYTES_MAX {
         return Err(WireError::new(Code::TooLarge, "the media offer is too large"));
     }

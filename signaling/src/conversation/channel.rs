@@ -7,7 +7,7 @@ use crate::session::Caller;
 use std::collections::BTreeSet;
 use wardline_directory::ChannelRecord;
 use wardline_protocol::wire::{self, ConversationKind};
-use wardline_protocol::{AccountId, Code, ConversationId, WireError, limit as wire_limit};
+use wardline_protocol::{AccountId, Code, ConversationId, DeviceId, WireError, limit as wire_limit};
 
 /// Accounts that one commit is asked to take in: with two devices each they fill it.
 const DUE_MAX: usize = wire_limit::ADDS_PER_COMMIT / 2;
@@ -38,6 +38,53 @@ impl Plane {
         let heard = conversation.kind() != ConversationKind::Channel
             || conversation.is_manager(account_id) && self.speaks(account_id, conversation);
         if heard { Ok(()) } else { Err(forbidden("only its operators write in a channel")) }
+    }
+
+    /// Who goes live in a channel: an operator, by the statements and by the roster, with a device that is in the group.
+    pub(crate) fn check_broadcaster(&self, caller: Caller, conversation_id: ConversationId) -> Result<(), WireError> {
+        let conversation = self.conversation_of(caller.account_id, conversation_id)?;
+        if conversation.kind() != ConversationKind::Channel {
+            return Err(forbidden("broadcasts are live in channels"));
+        }
+        self.check_speaker(conversation, caller.account_id)?;
+        self.check_viewer(caller, conversation_id)
+    }
+
+    /// Who watches: whoever is in the group and, by the newest statements, in the channel.
+    pub(crate) fn check_viewer(&self, caller: Caller, conversation_id: ConversationId) -> Result<(), WireError> {
+        self.conversation_of(caller.account_id, conversation_id)?;
+        if self.may_watch(caller.device_id, conversation_id) {
+            Ok(())
+        } else {
+            Err(forbidden("this device is not in the channel: it cannot open what is sent there"))
+        }
+    }
+
+    /// Whether this device goes on watching.
+    pub(crate) fn may_watch(&self, device_id: DeviceId, conversation_id: ConversationId) -> bool {
+        let Some(conversation) = self.conversations.get(&conversation_id) else { return false };
+        let Some(member) = conversation.members.get(&device_id) else { return false };
+        self.device_usable(device_id)
+            && !conversation.departed.contains(&member.account_id)
+            && !self.is_out_of_audience(conversation, member.account_id)
+    }
+
+    /// Whether this device goes on broadcasting.
+    pub(crate) fn may_broadcast(&self, device_id: DeviceId, conversation_id: ConversationId) -> bool {
+        let Some(conversation) = self.conversations.get(&conversation_id) else { return false };
+        let Some(member) = conversation.members.get(&device_id) else { return false };
+        self.may_watch(device_id, conversation_id) && self.check_speaker(conversation, member.account_id).is_ok()
+    }
+
+    /// Whether a device is in a conversation's group.
+    pub(crate) fn is_in(&self, conversation_id: ConversationId, device_id: DeviceId) -> bool {
+        self.conversations.get(&conversation_id).is_some_and(|known| known.members.contains_key(&device_id))
+    }
+
+    /// The devices in a conversation's group.
+    pub(crate) fn devices_in(&self, conversation_id: ConversationId) -> Vec<DeviceId> {
+        let conversation = self.conversations.get(&conversation_id);
+        conversation.map(|known| known.members.keys().copied().collect()).unwrap_or_default()
     }
 
     /// Whether the statements have this account out of the channel.

@@ -241,6 +241,10 @@ impl Plane {
             self.after_left_out(conversation_id);
         }
         self.commit_settled(conversation_id);
+        if !left.is_empty() {
+            self.broadcasts_follow_rights();
+        }
+        self.tell_newcomers_of_broadcasts(conversation_id, &added);
         Ok(Reply::Durable(response::Result::Committed(wire::Committed { seq, epoch })))
     }
 

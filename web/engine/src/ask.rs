@@ -38,6 +38,11 @@ pub enum Ask {
     DeclineCall { call: String },
     HangUp { call: String },
     MediaKeys { call: String },
+    StartBroadcast { conversation: String, title: String, offer_sdp: String },
+    JoinBroadcast { broadcast: String, offer_sdp: String },
+    LeaveBroadcast { broadcast: String },
+    StopBroadcast { broadcast: String },
+    FetchBroadcastReport { broadcast: String },
 }
 
 /// What the browser's `PushManager` gave out.
@@ -119,6 +124,17 @@ impl Ask {
             Self::DeclineCall { call } => Command::DeclineCall { call: call_id(&call)? },
             Self::HangUp { call } => Command::HangUp { call: call_id(&call)? },
             Self::MediaKeys { call } => Command::MediaKeys { call: call_id(&call)? },
+            Self::StartBroadcast { conversation, title, offer_sdp } => {
+                Command::StartBroadcast { conversation: conversation_id(&conversation)?, title, offer_sdp }
+            }
+            Self::JoinBroadcast { broadcast, offer_sdp } => {
+                Command::JoinBroadcast { broadcast: call_id(&broadcast)?, offer_sdp }
+            }
+            Self::LeaveBroadcast { broadcast } => Command::LeaveBroadcast { broadcast: call_id(&broadcast)? },
+            Self::StopBroadcast { broadcast } => Command::StopBroadcast { broadcast: call_id(&broadcast)? },
+            Self::FetchBroadcastReport { broadcast } => {
+                Command::FetchBroadcastReport { broadcast: call_id(&broadcast)? }
+            }
         })
     }
 }
@@ -131,6 +147,7 @@ impl From<Failure> for Failed {
             Failure::UnknownConversation | Failure::UnknownAccount | Failure::UnknownCall => "unknown",
             Failure::Full => "full",
             Failure::TooLong => "toolong",
+            Failure::NotOperator => "forbidden",
             _ => "engine",
         };
         Self::new(code, failure.to_string())

@@ -1,6 +1,6 @@
 //! A device with its line to the node.
 use crate::line::{self, Heard, Line, Purpose};
-use crate::output::{Output, Reply, ShownConfirmation};
+use crate::output::{Output, Reply, ShownConfirmation, ShownReport};
 use crate::shown::{self, ShownAccount, ShownConversation, ShownDevice, ShownEvent};
 use crate::stored::{Changes, Saved, StoredIdentity};
 use crate::{Ask, Failed, UploadEnd, ask};
@@ -175,6 +175,7 @@ impl Device {
                     .map(|(account, at_ms)| ShownConfirmation { account: account.to_string(), at_ms })
                     .collect(),
             },
+            core::Reply::BroadcastReport(report) => Reply::BroadcastReport { report: ShownReport::of(*report) },
             _ => Reply::Done,
         }
     }

@@ -4,6 +4,7 @@ use crate::Failed;
 use crate::shown::{ShownDevice, ShownEvent};
 use crate::stored::{Changes, Saved, StoredIdentity};
 use serde::Serialize;
+use wardline_protocol::wire::{BroadcastLayer, BroadcastReport};
 
 /// One thing to do.
 #[derive(Serialize)]
@@ -76,6 +77,9 @@ pub enum Reply {
     Confirmations {
         confirmations: Vec<ShownConfirmation>,
     },
+    BroadcastReport {
+        report: ShownReport,
+    },
 }
 
 /// Who has taken note of a message.
@@ -84,4 +88,56 @@ pub enum Reply {
 pub struct ShownConfirmation {
     pub account: String,
     pub at_ms: u64,
+}
+
+/// How a broadcast goes, as the node counts. Totals are since its start.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownReport {
+    /// The lowest first.
+    layers: Vec<ShownLayer>,
+    viewers: u32,
+    viewers_without_video: u32,
+    key_frames_asked: u64,
+    key_frames_requested: u64,
+    packets_forwarded: u64,
+    packets_dropped: u64,
+    outgoing_bps: u64,
+    mean_loss_permille: u32,
+    worst_loss_permille: u32,
+}
+
+/// One of the pictures that the sender sends.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownLayer {
+    rid: String,
+    bitrate_bps: u64,
+    packets: u64,
+    packets_lost: u64,
+    viewers: u32,
+}
+
+impl ShownReport {
+    pub fn of(report: BroadcastReport) -> Self {
+        let layer = |layer: BroadcastLayer| ShownLayer {
+            rid: layer.rid,
+            bitrate_bps: layer.bitrate_bps,
+            packets: layer.packets,
+            packets_lost: layer.packets_lost,
+            viewers: layer.viewers,
+        };
+        Self {
+            layers: report.layers.into_iter().map(layer).collect(),
+            viewers: report.viewers,
+            viewers_without_video: report.viewers_without_video,
+            key_frames_asked: report.key_frames_asked,
+            key_frames_requested: report.key_frames_requested,
+            packets_forwarded: report.packets_forwarded,
+            packets_dropped: report.packets_dropped,
+            outgoing_bps: report.outgoing_bps,
+            mean_loss_permille: report.mean_loss_permille,
+            worst_loss_permille: report.worst_loss_permille,
+        }
+    }
 }

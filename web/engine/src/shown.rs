@@ -6,7 +6,7 @@ use serde::Serialize;
 use wardline_client::core::{Core, Event, Notice};
 use wardline_directory::key::PublicKey;
 use wardline_directory::{AccountRecord, safety};
-use wardline_protocol::wire::{self, ConversationKind, Level, call_state, devices_changed};
+use wardline_protocol::wire::{self, ConversationKind, Level, broadcast_state, call_state, devices_changed};
 use wardline_protocol::{AccountId, CallId, ConversationId, DeviceId};
 
 /// An account.
@@ -174,6 +174,16 @@ pub enum ShownEvent {
         answering_device: Option<String>,
         talked_ms: u64,
     },
+    Broadcast {
+        broadcast: String,
+        conversation: String,
+        sender: String,
+        device: String,
+        started_at_ms: u64,
+        viewers: u32,
+        state: &'static str,
+        end: Option<&'static str>,
+    },
     MediaEpochChanged {
         call: String,
         conversation: String,
@@ -240,6 +250,26 @@ impl ShownEvent {
                 end: end_word(*reason),
                 answering_device: answering_device.map(|device| device.to_string()),
                 talked_ms: *talked_ms,
+            },
+            Event::Broadcast(told) => Self::Broadcast {
+                broadcast: told.id.to_string(),
+                conversation: told.conversation.to_string(),
+                sender: told.sender.to_string(),
+                device: told.device.to_string(),
+                started_at_ms: told.started_at_ms,
+                viewers: told.viewers,
+                state: match told.state {
+                    broadcast_state::State::SenderLost => "sender-lost",
+                    broadcast_state::State::Ended => "ended",
+                    _ => "live",
+                },
+                end: match told.reason {
+                    broadcast_state::EndReason::Stopped => Some("stopped"),
+                    broadcast_state::EndReason::SenderLost => Some("sender-lost"),
+                    broadcast_state::EndReason::Revoked => Some("revoked"),
+                    broadcast_state::EndReason::ShuttingDown => Some("shutting-down"),
+                    broadcast_state::EndReason::Unspecified => None,
+                },
             },
             Event::MediaEpochChanged { call, conversation } => {
                 Self::MediaEpochChanged { call: call.to_string(), conversation: conversation.to_string() }

@@ -126,6 +126,11 @@ pub enum StoredBody {
     Location {
         place: StoredPlace,
     },
+    Broadcast {
+        broadcast: String,
+        started_at_ms: u64,
+        title: String,
+    },
     Call {
         call: String,
         started_at_ms: u64,
@@ -242,6 +247,11 @@ impl StoredMessage {
                 answered: *answered,
                 video: *video,
             },
+            Body::Broadcast { broadcast, started_at_ms, title } => StoredBody::Broadcast {
+                broadcast: broadcast.to_string(),
+                started_at_ms: *started_at_ms,
+                title: title.clone(),
+            },
             _ => return None,
         };
         Some(Self {
@@ -265,6 +275,9 @@ impl StoredMessage {
             StoredBody::Call { call, started_at_ms, talked_ms, answered, video } => {
                 let call = CallId::parse_hex(&call).map_err(|_| bad())?;
                 Body::Call { call, started_at_ms, talked_ms, answered, video }
+            }
+            StoredBody::Broadcast { broadcast, started_at_ms, title } => {
+                Body::Broadcast { broadcast: CallId::parse_hex(&broadcast).map_err(|_| bad())?, started_at_ms, title }
             }
         };
         Ok(core::Message {
