@@ -1,92 +1,33 @@
 //! Channels through the plane: who opens one, who speaks, and how its roster follows the signed statements.
 mod world;
 
-use wardline_directory::hospital::ChannelPlan;
 use wardline_e2ee::{Change, roster};
-use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said, server_frame::Body as Push};
-use wardline_protocol::{AccountId, Code, ConversationId, GroupId};
+use wardline_protocol::Code;
+use wardline_protocol::wire::{self, client_frame::Body as Ask, response::Result as Said};
 use wardline_signaling::limit::LEASE_MS;
+use world::ward::{Ward, plan};
 use world::{Phone, World};
 
-struct Ward {
-    world: World,
-    group: GroupId,
-    channel: ConversationId,
-}
-
-impl Ward {
-    /// A ward with these in it, and a channel that it reads and this operator writes.
-    fn new(mut world: World, operator: &Phone, readers: &[&Phone]) -> Self {
-        let now_ms = world.now_ms;
-        let group = world.hospital.add_group("Ward", now_ms).unwrap();
-        let readers: Vec<AccountId> = readers.iter().map(|phone| phone.account).collect();
-        world.hospital.change_members(group, &readers, &[], now_ms).unwrap();
-        let channel = world.hospital.add_channel(&plan(group, &[operator]), now_ms).unwrap();
-        world.publish();
-        Self { world, group, channel }
+/// One takes note of the newest message, the other learns it, and an outsider learns nothing.
+fn confirms(ward: &mut Ward, asks: &Phone, confirms: &Phone, outsider: &Phone) {
+    let (conversation_id, seq) = (ward.channel.to_bytes(), 2);
+    let confirm = |seq| Ask::Confirm(wire::Confirm { conversation_id: conversation_id.clone(), seq });
+    let fetch = || Ask::FetchConfirmations(wire::FetchConfirmations { conversation_id: conversation_id.clone(), seq });
+    let first_ms = ward.world.now_ms;
+    for _ in 0..2 {
+        ward.world.ask(confirms.session, confirm(seq)).unwrap();
+        ward.world.pass_ms(5);
     }
-
-    fn open(&mut self, by: &mut Phone, roster: impl Fn(AccountId) -> wire::Roster) -> Result<Said, Code> {
-        let created = by.engine.create(self.channel, roster(by.account), self.world.directory()).unwrap();
-        let request = wire::CreateConversation {
-            conversation_id: self.channel.to_bytes(),
-            group_info: created.group_info.into(),
-            ratchet_tree: created.ratchet_tree.into(),
-        };
-        self.world.ask(by.session, Ask::CreateConversation(request)).map_err(|error| error.code)
-    }
-
-    fn lease(&mut self, of: &Phone) -> Option<wire::CommitLease> {
-        self.world.pushes(of.session).into_iter().find_map(|push| match push {
-            Push::CommitLease(lease) => Some(lease),
-            _ => None,
-        })
-    }
-
-    /// One takes note of the newest message, the other learns it, and an outsider learns nothing.
-    fn confirms(&mut self, asks: &Phone, confirms: &Phone, outsider: &Phone) {
-        let (conversation_id, seq) = (self.channel.to_bytes(), 2);
-        let confirm = |seq| Ask::Confirm(wire::Confirm { conversation_id: conversation_id.clone(), seq });
-        let fetch =
-            || Ask::FetchConfirmations(wire::FetchConfirmations { conversation_id: conversation_id.clone(), seq });
-        let first_ms = self.world.now_ms;
-        for _ in 0..2 {
-            self.world.ask(confirms.session, confirm(seq)).unwrap();
-            self.world.pass_ms(5);
-        }
-        let Said::Confirmations(found) = self.world.ask(asks.session, fetch()).unwrap() else { panic!() };
-        let expected = wire::Confirmation { account_id: confirms.account.to_bytes(), confirmed_at_ms: first_ms };
-        assert_eq!(found.confirmations, [expected]);
-        // A reader learns of himself alone.
-        self.world.ask(asks.session, confirm(seq)).unwrap();
-        let Said::Confirmations(own) = self.world.ask(confirms.session, fetch()).unwrap() else { panic!() };
-        assert_eq!(own.confirmations, found.confirmations);
-        assert_eq!(self.world.refused(confirms.session, confirm(seq + 1)), Code::Forbidden, "there is no such message");
-        assert_eq!(self.world.refused(outsider.session, confirm(seq)), Code::UnknownConversation);
-        assert_eq!(self.world.refused(outsider.session, fetch()), Code::UnknownConversation);
-    }
-
-    /// Does what a lease asks for, as a client does.
-    fn follow(&mut self, by: &mut Phone, lease: wire::CommitLease) {
-        let accounts = |ids: &[bytes::Bytes]| ids.iter().map(|id| AccountId::parse(id).unwrap()).collect::<Vec<_>>();
-        let (due, departed) = (accounts(&lease.due_account_ids), accounts(&lease.departed_account_ids));
-        let channel = self.world.directory().channel(&self.channel).unwrap().clone();
-        let part = |id: &AccountId| self.world.directory().part_in(&channel, id).unwrap();
-        let now = by.engine.roster(self.channel).unwrap();
-        let left = departed.iter().fold(now, |now, id| roster::without(&now, *id));
-        let wanted = due.iter().fold(left, |now, id| roster::with(&now, *id, part(id)));
-        let new: Vec<AccountId> =
-            due.into_iter().filter(|id| !by.engine.members(self.channel).iter().any(|m| m.account_id == *id)).collect();
-        let add_key_packages = if new.is_empty() { Vec::new() } else { self.world.key_packages(by, &new) };
-        let proposals = lease.proposals.iter().map(|proposal| proposal.to_vec()).collect();
-        let change = Change { add_key_packages, proposals, roster: Some(wanted), ..Change::default() };
-        self.world.submit(by, self.channel, change).unwrap();
-    }
-}
-
-fn plan(group: GroupId, operators: &[&Phone]) -> ChannelPlan {
-    let operators = operators.iter().map(|phone| phone.account).collect();
-    ChannelPlan { name: "Ward news".into(), everyone: false, groups: [group].into(), operators }
+    let Said::Confirmations(found) = ward.world.ask(asks.session, fetch()).unwrap() else { panic!() };
+    let expected = wire::Confirmation { account_id: confirms.account.to_bytes(), confirmed_at_ms: first_ms };
+    assert_eq!(found.confirmations, [expected]);
+    // A reader learns of himself alone.
+    ward.world.ask(asks.session, confirm(seq)).unwrap();
+    let Said::Confirmations(own) = ward.world.ask(confirms.session, fetch()).unwrap() else { panic!() };
+    assert_eq!(own.confirmations, found.confirmations);
+    assert_eq!(ward.world.refused(confirms.session, confirm(seq + 1)), Code::Forbidden, "there is no such message");
+    assert_eq!(ward.world.refused(outsider.session, confirm(seq)), Code::UnknownConversation);
+    assert_eq!(ward.world.refused(outsider.session, fetch()), Code::UnknownConversation);
 }
 
 #[test]
@@ -109,7 +50,7 @@ fn the_roster_follows_the_statements() {
     ward.world.say(&mut anna, id, "Visite um 10").unwrap();
     assert_eq!(ward.world.catch_up(&mut boris, id), ["Visite um 10"]);
     assert_eq!(ward.world.say(&mut boris, id, "Danke").unwrap_err().code, Code::Forbidden);
-    ward.confirms(&anna, &boris, &carla);
+    confirms(&mut ward, &anna, &boris, &carla);
     let leave = Ask::LeaveConversation(wire::LeaveConversation { conversation_id: id.to_bytes() });
     assert_eq!(ward.world.refused(boris.session, leave), Code::Forbidden);
 

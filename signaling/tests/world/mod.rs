@@ -1,6 +1,9 @@
 //! A hospital in a test: the real plane on a store in memory, devices with real MLS engines, and a clock that only the test moves.
 #![allow(dead_code, missing_docs)]
 
+#[allow(dead_code, reason = "each test file uses its own part")]
+pub mod ward;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wardline_directory::NodeRecord;
