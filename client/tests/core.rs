@@ -1,5 +1,7 @@
 //! The core against a scripted node: the order of outputs, what is sent again, and what a dishonest node is refused for.
 //! Honest histories of many devices are played in tests/schedules.
+#[path = "core/broadcasts.rs"]
+mod broadcasts;
 #[path = "core/joining.rs"]
 mod joining;
 #[path = "core/uploads.rs"]
