@@ -258,13 +258,13 @@ async fn prepare(client: &Client, id: CallId, sound: Sound) -> Result<Option<Pre
     }
 }
 
-async fn ask(client: &Client, command: Command) -> Result<Reply, CallError> {
+pub(crate) async fn ask(client: &Client, command: Command) -> Result<Reply, CallError> {
     let answer = tokio::time::timeout(ANSWER_MAX, client.command(command)).await;
     Ok(answer.map_err(|_| CallError::NoAnswer)???)
 }
 
 /// The local address from which the node is reached: the one its media can be sent from.
-async fn local(client: &Client) -> Result<MediaConfig, CallError> {
+pub(crate) async fn local(client: &Client) -> Result<MediaConfig, CallError> {
     for address in client.node_addresses() {
         if let Ok(mut resolved) = tokio::net::lookup_host(address.as_str()).await
             && let Some(address) = resolved.next()

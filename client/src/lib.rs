@@ -9,6 +9,8 @@ pub mod entry;
 #[cfg(feature = "native")]
 pub mod admin;
 #[cfg(feature = "native")]
+pub mod broadcast;
+#[cfg(feature = "native")]
 pub mod call;
 #[cfg(feature = "native")]
 pub mod connection;

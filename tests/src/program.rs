@@ -74,6 +74,13 @@ impl Program {
         Ok(self.lines.iter().collect())
     }
 
+    /// Asks it to end, as Ctrl-C does.
+    pub fn interrupt(&self) -> Result<()> {
+        let status = Command::new("kill").args(["-INT", &self.id().to_string()]).status().context("running kill")?;
+        anyhow::ensure!(status.success(), "{} cannot be interrupted", self.name);
+        Ok(())
+    }
+
     /// Waits until it ends by itself.
     pub fn wait(mut self, bound: Duration) -> Result<(ExitStatus, Vec<String>)> {
         let until = Instant::now() + bound;

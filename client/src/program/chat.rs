@@ -293,7 +293,7 @@ pub(super) async fn find(device: &Device, to: &To) -> Result<ConversationId, Pro
     }
 }
 
-async fn titled(device: &Device, title: &str) -> Result<ConversationId, ProgramError> {
+pub(super) async fn titled(device: &Device, title: &str) -> Result<ConversationId, ProgramError> {
     let wanted = title.to_owned();
     let look = move |core: &crate::core::Core| {
         let titled = |(id, record): &(&ConversationId, &crate::core::ConversationRecord)| {

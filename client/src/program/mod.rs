@@ -1,4 +1,5 @@
 //! The program `wardline-client`: what it takes, and what it does with a device. The binary only parses and prints errors.
+mod broadcast;
 mod call;
 mod chat;
 mod devices;
@@ -41,6 +42,9 @@ Events of --json, one object a line:
   accepted   speech {accept_to_speech_ms}   peer_lost   peer_resumed
   ended {reason, talked_ms, packets_sent, packets_received, packets_lost, packets_late,
          frames_concealed, undecryptable, jitter_buffer_ms}
+  live {broadcast}   watching {broadcast, from, title}   picture {after_ms}   viewers {count}
+  sender_lost   sender_back
+  broadcast_ended {reason, video_frames, sound_packets, packets, and what the side counts}
   node_refused {what}      the node did what no honest node does; nothing of it was taken in
   notice {what}   error {message}";
 
@@ -97,6 +101,10 @@ enum Action {
     Call(call::Outgoing),
     /// Wait for calls and answer them.
     Answer(call::Incoming),
+    /// Go live in a channel, from files: for operators.
+    Broadcast(broadcast::Live),
+    /// Watch what is live in a channel.
+    Watch(broadcast::Watch),
 }
 
 /// What went wrong, in a sentence that says what to do.
@@ -156,6 +164,8 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         Action::Chat { action } => chat::run(Device::open(directory, say).await?, action).await,
         Action::Group { action } => chat::group(Device::open(directory, say).await?, action).await,
         Action::Call(call) => call::place(Device::open(directory, say).await?, call).await,
+        Action::Broadcast(live) => broadcast::live(Device::open(directory, say).await?, live).await,
+        Action::Watch(watch) => broadcast::watch(Device::open(directory, say).await?, watch).await,
         Action::Answer(answer) => call::answer(Device::open(directory, say).await?, answer).await,
     }
 }

@@ -1,0 +1,172 @@
+//! A live broadcast with the programs only: a moving picture and a tone from files, watched by the ward, until somebody may not watch any more.
+use crate::office::{Machine, found};
+use crate::programs::{COMMAND_MAX, Client, field, finish, one, wait_for};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use wardline_tests::hospital::free_port;
+use wardline_tests::program::Program;
+
+const CHANNEL: &str = "Hausleitung";
+const TITLE: &str = "Brandschutz: was sich ändert";
+
+/// Runs FFmpeg, which has to have nothing to complain about.
+fn ffmpeg(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-nostdin", "-loglevel", "error", "-y"])
+        .args(arguments)
+        .output()
+        .context("ffmpeg does not start: apt-get install ffmpeg")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success() && said.is_empty(), "ffmpeg {arguments:?}: {said}");
+    Ok(())
+}
+
+/// Eight seconds of a moving test picture and of a tone.
+struct Files {
+    video: String,
+    sound: String,
+}
+
+impl Files {
+    fn make(folder: &Path) -> Result<Self> {
+        let path = |name: &str| folder.join(name).to_str().context("a path").map(str::to_owned);
+        let (video, sound) = (path("test.ivf")?, path("test.ogg")?);
+        let picture = "testsrc2=size=320x180:rate=15:duration=8";
+        let vp8 = ["-c:v", "libvpx", "-b:v", "300k", "-g", "15", "-deadline", "realtime", "-cpu-used", "8"];
+        ffmpeg(&[&["-f", "lavfi", "-i", picture][..], &vp8, &[&video]].concat())?;
+        let opus = ["-c:a", "libopus", "-b:a", "32k", "-vbr", "off", "-frame_duration", "20"];
+        ffmpeg(&[&["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=8"][..], &opus, &[&sound]].concat())?;
+        Ok(Self { video, sound })
+    }
+
+    fn go_live(&self, client: &Client) -> Result<Program> {
+        let files = ["--video", &self.video, "--sound", &self.sound, "--loop"];
+        client.start(&[&["broadcast", CHANNEL, "--title", TITLE][..], &files].concat())
+    }
+}
+
+struct House {
+    machine: Machine,
+    _node: Program,
+    anna: Client,
+    boris: Client,
+    carla: Client,
+    files: Files,
+    folder: tempfile::TempDir,
+}
+
+impl House {
+    /// Anna is the channel's operator; Boris and Carla are of the ward that reads it.
+    fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let machine = Machine::new(folder.path().join("office"))?;
+        let (node, _) = found(&machine, folder.path(), &free_port()?.to_string())?;
+        machine.run(&["group", "add", "Station 1"])?;
+        let [anna, boris, carla] = ["anna", "boris", "carla"].map(|handle| Client::new(folder.path(), handle));
+        for (client, handle) in [(&anna, "anna"), (&boris, "boris"), (&carla, "carla")] {
+            let link = field(&machine.run(&["account", "add", handle, "--name", handle])?, "link")?;
+            client.run(&["enrol", &link])?;
+            client.run(&["contacts"])?;
+        }
+        for reader in ["boris", "carla"] {
+            machine.run(&["group", "join", "Station 1", reader])?;
+        }
+        machine.run(&["channel", "set", CHANNEL, "--group", "Station 1", "--operator", "anna"])?;
+        anna.run(&["chat", "send", "--group", CHANNEL, "gleich live"])?;
+        for reader in [&boris, &carla] {
+            let (good, said) = finish(reader.listen(&["--count", "1"])?)?;
+            ensure!(good, "{said:?}");
+        }
+        let files = Files::make(folder.path())?;
+        Ok(Self { machine, _node: node, anna, boris, carla, files, folder })
+    }
+
+    fn path(&self, name: &str) -> Result<String> {
+        self.folder.path().join(name).to_str().context("a path").map(str::to_owned)
+    }
+}
+
+fn number(line: &Value, name: &str) -> Result<u64> {
+    line[name].as_u64().with_context(|| format!("no {name} in {line}"))
+}
+
+#[test]
+fn the_ward_watches_what_an_operator_sends() -> Result<()> {
+    let house = House::new()?;
+    let watching = house.boris.start(&["watch", CHANNEL, "--wait", "30", "--for", "1"]);
+    house.carla.refused(&["broadcast", CHANNEL, "--title", "x", "--sound", &house.files.sound])?;
+    house.carla.refused(&["watch", CHANNEL])?;
+    let live = house.files.go_live(&house.anna)?;
+    wait_for(&live, "live")?;
+    let (good, said) = finish(watching?)?;
+    ensure!(good && one(&said, "watching")?["from"] == "anna", "who waits hears of it: {said:?}");
+
+    let (video, sound) = (house.path("seen.ivf")?, house.path("heard.ogg")?);
+    let (good, said) = finish(
+        house.carla.start(&["watch", CHANNEL, "--for", "6", "--video-out", &video, "--sound-out", &sound])?,
+    )?;
+    ensure!(good, "{said:?}");
+    ensure!(one(&said, "watching")?["title"] == TITLE, "{said:?}");
+    let seen = one(&said, "broadcast_ended")?;
+    // 15 pictures and 50 packets of sound a second for 6 s; a viewer begins to see with a key frame, one a second.
+    ensure!(number(seen, "video_frames")? >= 60 && number(seen, "sound_packets")? >= 250, "{seen}");
+    ensure!(number(seen, "undecryptable")? == 0 && number(seen, "packets_missing")? == 0, "{seen}");
+    ensure!((number(seen, "width")?, number(seen, "height")?) == (320, 180), "{seen}");
+    for file in [&video, &sound] {
+        ffmpeg(&["-i", file, "-f", "null", "-"])?;
+    }
+    live.interrupt()?;
+    let (good, said) = finish(live)?;
+    ensure!(good && one(&said, "broadcast_ended")?["reason"] == "stopped", "{said:?}");
+    house.boris.refused(&["watch", CHANNEL])?;
+    Ok(())
+}
+
+#[test]
+fn a_sender_that_was_killed_goes_on_with_its_broadcast() -> Result<()> {
+    let house = House::new()?;
+    let live = house.files.go_live(&house.anna)?;
+    let id = wait_for(&live, "live")?["broadcast"].clone();
+    let watching = house.boris.start(&["watch", CHANNEL])?;
+    wait_for(&watching, "picture")?;
+    live.kill()?;
+    wait_for(&watching, "sender_lost")?;
+    let live = house.files.go_live(&house.anna)?;
+    ensure!(wait_for(&live, "live")?["broadcast"] == id, "the same one");
+    wait_for(&watching, "sender_back")?;
+    std::thread::sleep(Duration::from_secs(3)); // bounded: frames to be counted after the return
+    live.interrupt()?;
+    let (good, said) = finish(watching)?;
+    let seen = one(&said, "broadcast_ended")?;
+    ensure!(good && seen["reason"] == "stopped" && number(seen, "undecryptable")? == 0, "{said:?}");
+    finish(live)?;
+    Ok(())
+}
+
+#[test]
+fn who_leaves_the_ward_sees_nothing_more_and_the_others_all() -> Result<()> {
+    let house = House::new()?;
+    let live = house.files.go_live(&house.anna)?;
+    wait_for(&live, "live")?;
+    let boris = house.boris.start(&["watch", CHANNEL])?;
+    let carla = house.carla.start(&["watch", CHANNEL])?;
+    for watching in [&boris, &carla] {
+        wait_for(watching, "picture")?;
+    }
+    let asked = Instant::now();
+    house.machine.run(&["group", "leave", "Station 1", "boris"])?;
+    let (good, said) = finish(boris)?;
+    ensure!(good && asked.elapsed() < COMMAND_MAX, "{said:?}");
+    std::thread::sleep(Duration::from_secs(3)); // bounded: frames to be counted after the new epoch
+    live.interrupt()?;
+    let (good, said) = finish(carla)?;
+    let seen = one(&said, "broadcast_ended")?;
+    ensure!(good && number(seen, "undecryptable")? == 0 && number(seen, "packets_missing")? == 0, "{said:?}");
+    // Nothing was lost with the change of keys: 15 pictures a second since Carla's first.
+    ensure!(number(seen, "video_frames")? >= 45, "{seen}");
+    finish(live)?;
+    Ok(())
+}
