@@ -1,4 +1,6 @@
-//! What can go wrong with a call's media, and what to do about it.
+//! What can go wrong with media, and what to do about it.
+
+use super::file::FileError;
 
 /// Why media could not be set up or carried on. No variant holds a key or the name of a person.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +24,8 @@ pub enum MediaError {
     /// A decrypted packet is not one 20 ms frame of Opus.
     #[error("a voice packet that is not one frame")]
     BadPacket,
-    /// A packet could not be sealed: the keys are not those of this device.
-    #[error("a voice packet could not be encrypted")]
+    /// A frame could not be sealed: the keys are not those of this device.
+    #[error("a frame could not be encrypted")]
     Sealing,
     /// The sound source cannot be used, e.g. a file of a kind that is not supported.
     #[error("sound source: {0}")]
@@ -31,8 +33,27 @@ pub enum MediaError {
     /// The sound sink cannot be used, e.g. a full disk.
     #[error("sound sink: {0}")]
     Sink(String),
+    /// A file cannot be played.
+    #[error("{path} {why}")]
+    File {
+        /// The file's name.
+        path: String,
+        /// What is wrong with it.
+        why: FileError,
+    },
+    /// A broadcast has neither video nor sound.
+    #[error("nothing to broadcast: name a file of video or of sound")]
+    NothingToPlay,
+    /// Each track and layer of a broadcast needs a context id of its own.
+    #[error("a broadcast of {needed} tracks and layers got {given} context ids")]
+    ContextIds {
+        /// As many as there are tracks and layers.
+        needed: usize,
+        /// As many as came, doubles not counted.
+        given: usize,
+    },
     /// The session was started before, or closed.
-    #[error("this call's sound was already started")]
+    #[error("this media was already started")]
     AlreadyStarted,
 }
 

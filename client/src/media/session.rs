@@ -4,7 +4,7 @@
 //! (`Talker`, `Listener`), the clock, the sound devices and the connection.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use wardline_e2ee::media::MediaEpoch;
 use wardline_protocol::AccountId;
 
 use super::listener::{Listener, duration_of};
+use super::lock::lock;
 use super::pace::Pacer;
 use super::peer::{OnPacket, Peer};
 use super::talker::Talker;
@@ -279,9 +280,4 @@ async fn play(shared: Arc<Shared>, mut sink: Box<dyn AudioSink>, start: Instant,
     if let Err(error) = sink.finish() {
         tracing::warn!(%error, "the end of the recording may be missing");
     }
-}
-
-/// A panic elsewhere leaves counts and buffers whole enough to go on with.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

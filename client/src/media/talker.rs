@@ -5,10 +5,8 @@ use rtc::rtp;
 use wardline_e2ee::media::{self, MediaEpoch};
 
 use super::codec::Encoder;
+use super::connection::OPUS_PAYLOAD_TYPE;
 use super::{FRAME_SAMPLES, MediaError};
-
-/// The RTP payload type of Opus in our offers.
-pub const PAYLOAD_TYPE: u8 = 111;
 
 /// The sending side of a call.
 pub struct Talker {
@@ -58,7 +56,7 @@ impl Talker {
             header: rtp::header::Header {
                 version: 2,
                 marker: std::mem::take(&mut self.marker),
-                payload_type: PAYLOAD_TYPE,
+                payload_type: OPUS_PAYLOAD_TYPE,
                 sequence_number: self.number,
                 timestamp: self.timestamp,
                 ..Default::default()
