@@ -1,6 +1,8 @@
 // A device in memory, for tests and photographs: the demo hospital on an ordinary day. It is not part of the product.
-import { DeviceError, type Account, type Call, type CallPage, type Body, type Confirmation, type Conversation, type Device, type DeviceInfo, type FileAbout, type Message, type Notice, type Page, type Place, type PushPlace, type Transfer, type View } from "../src/device/contract";
+import { DeviceError, type Account, type Call, type CallPage, type Body, type Broadcast, type BroadcastReport, type Confirmation, type Conversation, type Device, type DeviceInfo, type FileAbout, type Message, type Notice, type Page, type Place, type PushPlace, type Transfer, type View } from "../src/device/contract";
+import type { BroadcastMedia, Sending, Watching } from "../src/media/broadcast";
 import { SILENT, type LiveMedia } from "../src/media/live";
+import type { Studio, StudioState } from "../src/media/studio";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -39,6 +41,9 @@ export interface Options {
   many?: number;
   call?: Call | null;
   live?: Partial<LiveMedia>;
+  /** Live ones, or ones that were. The media of the first that is `here` is in this tab. */
+  broadcasts?: Broadcast[];
+  onAir?: Partial<Watching> | Partial<Sending>;
   missedCalls?: number;
   notices?: Notice[];
   connection?: Partial<View["connection"]>;
@@ -68,6 +73,11 @@ export class MemoryDevice implements Device {
   private readonly confirmed = new Map<string, Confirmation[]>();
   private readonly fetching = new Map<string, (error: DeviceError) => void>();
   private heard: LiveMedia | null = null;
+  private air: BroadcastMedia | null = null;
+  /** What a report says next; null: there is none yet. */
+  report: (() => BroadcastReport) | null = null;
+  /** What the broadcast of this tab is made of. */
+  studioHere: Studio | null = null;
   /** What was asked, in order: tests look at it. */
   readonly asked: { command: string; with: unknown[] }[] = [];
   /** The next command of this name fails so. */
@@ -94,11 +104,14 @@ export class MemoryDevice implements Device {
       conversations: [],
       notices: options.notices ?? [],
       call: options.call ?? null,
+      broadcasts: options.broadcasts ?? [],
       typing: {},
       transfers: {},
       missedCalls: options.missedCalls ?? 0,
       storagePersistent: true,
     };
+    const here = options.broadcasts?.find((one) => one.here);
+    if (here) this.air = { ...(here.part === "sends" ? SENDING : WATCHING), broadcast: here.id, ...options.onAir } as BroadcastMedia;
     if (options.call?.here) this.heard = { ...SILENT, ...options.live };
     this.furnish(now);
   }
@@ -472,6 +485,64 @@ export class MemoryDevice implements Device {
   turnCamera = () => this.ask("turnCamera");
   rechooseDevice = (use: string) => this.ask("rechooseDevice", use);
 
+  async startBroadcast(conversation: string, title: string, studio: Studio): Promise<void> {
+    await this.ask("startBroadcast", conversation, title);
+    this.studioHere = studio;
+    this.air = { ...SENDING, studio: studio.state(), broadcast: id("broadcast"), line: "up" };
+    this.update({ broadcasts: [broadcast({ conversation, title, sender: ME, device: id("device-1"), part: "sends", here: true })] });
+  }
+  async resumeBroadcast(one: string, studio: Studio): Promise<void> {
+    await this.ask("resumeBroadcast", one);
+    this.studioHere = studio;
+    this.air = { ...SENDING, studio: studio.state(), broadcast: one, line: "up" };
+    this.broadcast(one, { part: "sends", here: true, state: "live" });
+  }
+  async joinBroadcast(one: string): Promise<void> {
+    await this.ask("joinBroadcast", one);
+    this.air = { ...WATCHING, broadcast: one, line: "up" };
+    this.broadcast(one, { part: "watches", here: true });
+  }
+  async leaveBroadcast(one: string): Promise<void> {
+    await this.ask("leaveBroadcast", one);
+    this.air = null;
+    this.broadcast(one, { part: null, here: false });
+  }
+  async stopBroadcast(one: string): Promise<void> {
+    await this.ask("stopBroadcast", one);
+    this.air = null;
+    this.broadcast(one, { part: null, here: false, state: "ended", end: "stopped" });
+  }
+  async broadcastReport(one: string): Promise<BroadcastReport> {
+    await this.ask("broadcastReport", one);
+    if (this.report === null) throw new DeviceError("unknowncall", "no report yet");
+    return this.report();
+  }
+  onAir = (): BroadcastMedia | null => this.air;
+  studio = (): Studio | null => this.studioHere;
+  setVolume = (volume: number): void => {
+    this.asked.push({ command: "setVolume", with: [volume] });
+    this.watch({ volume });
+  };
+  playSound = (): void => this.watch({ blocked: false });
+
+  /** What is watched in this tab looks and sounds like this from now on. */
+  watch(part: Partial<Watching>): void {
+    if (this.air?.kind === "watches") this.air = { ...this.air, ...part };
+    this.update({});
+  }
+
+  /** Of what is sent from this tab. */
+  produce(part: Partial<StudioState>, line?: Sending["line"]): void {
+    if (this.air?.kind === "sends") this.air = { ...this.air, line: line ?? this.air.line, studio: { ...this.air.studio, ...part } };
+    this.update({});
+  }
+
+  /** What the node tells of a broadcast. Where it is over, its media is gone as well. */
+  broadcast(one: string, part: Partial<Broadcast>): void {
+    if (part.state === "ended" && this.air?.broadcast === one) this.air = null;
+    this.update({ broadcasts: this.current.broadcasts.map((old) => (old.id === one ? { ...old, ...part } : old)) });
+  }
+
   /** What the call in this tab sounds and looks like from now on. */
   hear(part: Partial<LiveMedia>): void {
     this.heard = { ...(this.heard ?? SILENT), ...part };
@@ -498,6 +569,20 @@ function handleOf(account: Account): string {
 
 export function call(part: Partial<Call>): Call {
   return { id: id("call"), conversation: id("carla"), peer: PEOPLE.carla.id, direction: "outgoing", state: "ringing", end: null, talkingSinceMs: 0, talkedMs: 0, video: false, here: true, ...part };
+}
+
+const SENDING: Sending = {
+  kind: "sends", broadcast: "", line: "up", quality: null,
+  studio: { picture: "off", own: null, mirrored: false, microphone: "on", muted: false, screenSound: false, failure: null },
+};
+const WATCHING: Watching = { kind: "watches", broadcast: "", line: "up", quality: null, stream: null, picture: "off", volume: 1, hushed: false, blocked: false };
+
+/** One of the head physician's in the channel. */
+export function broadcast(part: Partial<Broadcast> = {}): Broadcast {
+  return {
+    id: id("broadcast"), conversation: id("channel"), sender: PEOPLE.frieda.id, device: id("frieda-device"), startedAtMs: Date.now() - 754_000,
+    title: "Neue Beatmungsgeräte: Einweisung", viewers: 0, state: "live", end: null, part: null, here: false, ...part,
+  };
 }
 
 export function notice(part: Partial<Notice> & Pick<Notice, "kind">): Notice {

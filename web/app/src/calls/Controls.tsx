@@ -51,7 +51,7 @@ export function Controls({ call, live, command, ending, size }: Props) {
   );
 }
 
-interface ControlProps {
+export interface ControlProps {
   label: string;
   icon: IconName;
   size: number;
@@ -61,7 +61,7 @@ interface ControlProps {
   press: () => void;
 }
 
-function Control({ label, icon, size, pressed, loading, press }: ControlProps) {
+export function Control({ label, icon, size, pressed, loading, press }: ControlProps) {
   return (
     <Tooltip label={label} zIndex={ABOVE_STAGE}>
       <ActionIcon size={size} radius="xl" className={look.plain} data-on={pressed || undefined} aria-label={label} loading={loading ?? false} onClick={press}>
@@ -72,6 +72,6 @@ function Control({ label, icon, size, pressed, loading, press }: ControlProps) {
 }
 
 /** A phone or tablet: cameras in front and at the back. */
-function hasTwoSides(): boolean {
+export function hasTwoSides(): boolean {
   return window.matchMedia("(pointer: coarse)").matches;
 }

@@ -9,6 +9,8 @@ import { useDrop } from "../files/useDrop";
 import { useOutgoing } from "../files/useOutgoing";
 import { Viewer } from "../files/Viewer";
 import { ViewingContext } from "../files/viewing";
+import { GoLive } from "../broadcasts/GoLive";
+import { LiveStrip } from "../broadcasts/LiveStrip";
 import { Avatar } from "../look/Avatar";
 import { shapeOf } from "../look/face";
 import { Icon } from "../look/Icon";
@@ -65,13 +67,17 @@ function Open({ conversation }: { conversation: Shown }) {
 
   const outgoing = useOutgoing(id);
   const drop = useDrop(closed === null ? (files) => outgoing.add(files, false) : null);
+  const live = useView((view) => view.broadcasts.some((one) => one.state !== "ended" && (one.conversation === id || one.part === "sends")));
+  const [goingLive, setGoingLive] = useState(false);
+  const goLive = conversation.kind === "channel" && conversation.maySpeak && membership === "joined" ? () => setGoingLive(true) : null;
   const [placing, setPlacing] = useState(false);
   const [viewed, setViewed] = useState<MessageId | null>(null);
   const closeViewer = useCallback(() => setViewed(null), []);
 
   return (
     <div className={look.conversation} {...drop.handlers}>
-      <Head conversation={conversation} title={title} call={reachable ? call : null} videoCall={videoCall} busy={busy || calling.busy} />
+      <Head conversation={conversation} title={title} call={reachable ? call : null} videoCall={videoCall} goLive={goLive} live={live} busy={busy || calling.busy} />
+      <LiveStrip conversation={conversation} />
       <Failure text={calling.failure} />
       {conversation.unreadable > 0 && (
         <p className={look.unreadable}>
@@ -88,6 +94,7 @@ function Open({ conversation }: { conversation: Shown }) {
       {closed === null ? <Composer conversation={id} title={title} onSent={sent} attach={<AttachMenu add={outgoing.add} openPlace={() => setPlacing(true)} />} /> : <p className={composerLook.closed}>{closed}</p>}
       <SendSheet outgoing={outgoing} title={title} onSent={sent} />
       {viewed !== null && <Viewer conversation={id} message={viewed} show={setViewed} close={closeViewer} />}
+      {goingLive && <GoLive conversation={conversation} close={() => setGoingLive(false)} />}
       {placing && <PlaceSheet conversation={id} title={title} close={() => setPlacing(false)} onSent={sent} />}
       {drop.over && (
         <p className={sheetLook.drop}>
@@ -105,10 +112,14 @@ interface HeadProps {
   /** Null where nobody can be called. */
   call: (() => void) | null;
   videoCall: () => void;
+  /** Null where nobody can go live. */
+  goLive: (() => void) | null;
+  /** Somebody is live here, or this person is elsewhere. */
+  live: boolean;
   busy: boolean;
 }
 
-function Head({ conversation, title, call, videoCall, busy }: HeadProps) {
+function Head({ conversation, title, call, videoCall, goLive, live, busy }: HeadProps) {
   const { t } = useTranslation();
   const { place, back, openDetails, go } = useNavigation();
   const phone = usePhone();
@@ -141,6 +152,13 @@ function Head({ conversation, title, call, videoCall, busy }: HeadProps) {
         <Tooltip label={t("conversation.call", { name: title })}>
           <ActionIcon aria-label={t("conversation.call", { name: title })} onClick={call} disabled={busy}>
             <Icon name="phone" size={21} />
+          </ActionIcon>
+        </Tooltip>
+      )}
+      {goLive && (
+        <Tooltip label={t("broadcast.goLive")}>
+          <ActionIcon aria-label={t("broadcast.goLive")} onClick={goLive} disabled={busy || live}>
+            <Icon name="broadcast" size={22} />
           </ActionIcon>
         </Tooltip>
       )}

@@ -1,6 +1,7 @@
-// What happened in a conversation beside messages: a new title, a call.
+// What happened in a conversation beside messages: a new title, a call, a broadcast.
 import { Button } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { BroadcastCard } from "../broadcasts/BroadcastCard";
 import { callWord } from "../calls/words";
 import type { Message } from "../device/contract";
 import { Icon } from "../look/Icon";
@@ -23,6 +24,7 @@ export function SystemRow({ message, body, own, callBack }: { message: Message; 
       </p>
     );
   }
+  if (body.kind === "broadcast") return <BroadcastCard message={message} body={body} />;
   const missed = !body.answered && !own;
   const text = t(`call.${callWord(own, body)}`);
   return (

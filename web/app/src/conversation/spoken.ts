@@ -15,6 +15,7 @@ export function isSpoken(body: Body): body is Spoken {
       return true;
     case "title":
     case "call":
+    case "broadcast":
       return false;
   }
 }

@@ -2,6 +2,7 @@
 import { UnstyledButton } from "@mantine/core";
 import { memo, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
+import { LiveBadge } from "../broadcasts/parts";
 import { awaited, progressOf, reachOf } from "../conversation/progress";
 import { isSpoken } from "../conversation/spoken";
 import { Ticks } from "../conversation/Ticks";
@@ -38,6 +39,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, cur
   const preview = previewOf(conversation, me, accounts, t);
   const progress = last && last.sender === me && isSpoken(last.body) ? progressOf(last, reachOf(conversation.receipts, awaited(conversation, me, accounts))) : null;
   const drafted = draft !== "" && !current;
+  const live = useView((view) => view.broadcasts.some((one) => one.conversation === conversation.id && one.state !== "ended"));
   const typing = useTypingText(conversation);
 
   return (
@@ -67,6 +69,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, cur
             )}
           </span>
           {conversation.membership === "left" && <span className={look.tag}>{t("list.left")}</span>}
+          {live && <LiveBadge />}
           {unread > 0 && (
             <span className={look.badge}>
               <span aria-hidden="true">{unread > 999 ? "999+" : unread}</span>

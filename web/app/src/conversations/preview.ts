@@ -31,6 +31,10 @@ export function previewOf(conversation: Conversation, me: AccountId | null, acco
       if (video) return plain(own ? t("list.videoOut") : t("list.videoIn"));
       return plain(own ? t("list.callOut") : t("list.callIn"));
     }
+    case "broadcast": {
+      const title = last.body.title.trim();
+      return { ...plain(title === "" ? t("broadcast.one") : t("broadcast.named", { title })), icon: "broadcast" };
+    }
     case "text":
     case "file":
     case "location": {

@@ -1,13 +1,16 @@
 // What a tab may ask of its device and what it is told. Plain objects that pass through structured clone; ids are 32 lower-case hexadecimal digits.
 // The worker side is worker.ts; the tab side is device.ts. Absent on purpose: keys and ciphertext. They never leave the worker.
+import type { BroadcastMedia } from "../media/broadcast";
 import type { MediaDeviceUse } from "../media/devices";
 import type { LiveMedia } from "../media/live";
+import type { Studio } from "../media/studio";
 
 export type AccountId = string;
 export type DeviceId = string;
 export type ConversationId = string;
 export type MessageId = string;
 export type CallId = string;
+export type BroadcastId = string;
 
 /** Where this browser profile stands. */
 export type Phase =
@@ -50,7 +53,8 @@ export type Body =
   | { kind: "title"; title: string }
   | { kind: "file"; file: FileAbout }
   | { kind: "location"; place: Place }
-  | { kind: "call"; call: CallId; startedAtMs: number; talkedMs: number; answered: boolean; video?: boolean };
+  | { kind: "call"; call: CallId; startedAtMs: number; talkedMs: number; answered: boolean; video?: boolean }
+  | { kind: "broadcast"; broadcast: BroadcastId; startedAtMs: number; title: string };
 
 /** What a file's message says of it. The content itself comes with `Device.openFile`. */
 export interface FileAbout {
@@ -105,6 +109,7 @@ export const THUMBNAIL_BYTES_MAX = 16 * 1024;
 export const CAPTION_BYTES_MAX = 4_096;
 export const FILE_NAME_BYTES_MAX = 255;
 export const PLACE_WORDS_BYTES_MAX = 1_024;
+export const BROADCAST_TITLE_BYTES_MAX = 255;
 
 export interface Message {
   conversation: ConversationId;
@@ -208,6 +213,58 @@ export interface Call {
   here: boolean;
 }
 
+export type BroadcastEnd = "stopped" | "sender-lost" | "revoked" | "shutting-down";
+
+/** Somebody sends sound and picture to everybody in a channel, live. */
+export interface Broadcast {
+  id: BroadcastId;
+  conversation: ConversationId;
+  sender: AccountId;
+  device: DeviceId;
+  /** The node's clock, Unix time. */
+  startedAtMs: number;
+  /** What it is about; null until its message is here. */
+  title: string | null;
+  /** How many watch. Known only to who watches or sends. */
+  viewers: number;
+  /** `sender-lost`: nothing comes from its sender, who is waited for. */
+  state: "live" | "sender-lost" | "ended";
+  /** Why it ended; null where nobody says. */
+  end: BroadcastEnd | null;
+  /** What a tab of this browser does in it; null for nothing. An own one that no tab sends was interrupted. */
+  part: "sends" | "watches" | null;
+  /** Its media is in this tab. */
+  here: boolean;
+}
+
+/** How a broadcast goes, as the node counts. Totals are since its start. */
+export interface BroadcastReport {
+  /** Of the picture, the smallest first. `rid` is empty where there is only one. */
+  layers: BroadcastLayer[];
+  viewers: number;
+  /** Whose line carries no more than sound. */
+  viewersWithoutVideo: number;
+  /** Key frames that viewers asked for, and that the sender was asked for. */
+  keyFramesAsked: number;
+  keyFramesRequested: number;
+  packetsForwarded: number;
+  packetsDropped: number;
+  /** To all viewers together. */
+  outgoingBps: number;
+  /** Of the viewers' lines. */
+  meanLossPermille: number;
+  worstLossPermille: number;
+}
+
+export interface BroadcastLayer {
+  rid: string;
+  bitrateBps: number;
+  packets: number;
+  /** Between the sender and the node. */
+  packetsLost: number;
+  viewers: number;
+}
+
 /** Everything that the screens show, but for histories. Replaced as a whole object at each change; unchanged parts keep their identity. */
 export interface View {
   phase: Phase;
@@ -225,6 +282,8 @@ export interface View {
   conversations: Conversation[];
   notices: Notice[];
   call: Call | null;
+  /** Those that are live, and for a minute those that were; the newest first. */
+  broadcasts: Broadcast[];
   /** Who writes now, by conversation; empty ones are left out. */
   typing: Record<ConversationId, AccountId[]>;
   /** Files on their way, by the message they belong to. At most a few times a second. */
@@ -250,7 +309,7 @@ export interface CallPage {
   before: number | null;
 }
 
-/** Why a command failed. `code` is the node's error name, or `offline`, `unknown`, `full`, `engine`, `code`, `storage`, `cancelled`. `message` is for people, in English. */
+/** Why a command failed. `code` is the node's error name, or `offline`, `unknown`, `full`, `engine`, `code`, `storage`, `cancelled`, `elsewhere`. `message` is for people, in English. */
 export class DeviceError extends Error {
   constructor(readonly code: string, message: string) {
     super(message);
@@ -340,4 +399,25 @@ export interface Device {
   turnCamera(): Promise<void>;
   /** Another device was chosen (media/devices.ts): a call that is going on takes it. */
   rechooseDevice(use: MediaDeviceUse): Promise<void>;
+
+  /** Goes live in a channel with what the studio gives. The studio is the broadcast's from then on and ends with it; when this rejects it is the caller's still. */
+  startBroadcast(conversation: ConversationId, title: string, studio: Studio): Promise<void>;
+  /** Goes on with an own broadcast that was interrupted. */
+  resumeBroadcast(broadcast: BroadcastId, studio: Studio): Promise<void>;
+  /** Watches. Whatever this browser watched before is left. */
+  joinBroadcast(broadcast: BroadcastId): Promise<void>;
+  /** Also of one that another tab watches. */
+  leaveBroadcast(broadcast: BroadcastId): Promise<void>;
+  /** Ends it for everybody. */
+  stopBroadcast(broadcast: BroadcastId): Promise<void>;
+  /** For its channel's operators. Rejects while there is nothing to report yet. */
+  broadcastReport(broadcast: BroadcastId): Promise<BroadcastReport>;
+  /** Sound and picture of the broadcast in this tab; null without one. For `useSyncExternalStore`, with `subscribe`. */
+  onAir(): BroadcastMedia | null;
+  /** What the broadcast of this tab is made of, to be changed while it goes on; null without one. */
+  studio(): Studio | null;
+  /** How loud what is watched plays: 0 to 1. */
+  setVolume(volume: number): void;
+  /** Plays the sound after the browser has held it back; to be called when a person taps. */
+  playSound(): void;
 }

@@ -1,15 +1,18 @@
 // The device as this tab sees it: asks its worker, keeps the view up to date, and has the sound and picture of a call that is taken here.
+import type { BroadcastMedia } from "../media/broadcast";
 import { CallMedia } from "../media/call";
 import type { MediaDeviceUse } from "../media/devices";
 import type { MediaKeys } from "../media/frames";
 import type { LiveMedia } from "../media/live";
+import type { Studio } from "../media/studio";
 import { endPush } from "../push/push";
 import { ownScript } from "../trusted";
 import type { Answer, AskName, Asks, Patch, ToTab } from "../worker/channel";
 import { EMPTY } from "../worker/model";
 import workerAddress from "../worker/worker.ts?worker&url";
+import { BroadcastHere } from "./broadcasts";
 import {
-  type AccountId, type CallPage, type Confirmation, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo,
+  type AccountId, type BroadcastId, type BroadcastReport, type CallPage, type Confirmation, type Conversation, type ConversationId, type Device, DeviceError, type DeviceInfo,
   type FileAbout, type Message, type MessageId, type Page, type Place, type PushPlace, type View,
 } from "./contract";
 
@@ -37,6 +40,10 @@ class WorkerDevice implements Device {
   /** The call whose sound is in this tab; "" while it is being started. */
   private mediaCall: string | null = null;
   private started = false;
+  private readonly broadcast: BroadcastHere = new BroadcastHere(
+    (name, args) => this.ask(name, args),
+    () => this.put(this.current),
+  );
 
   constructor() {
     this.worker.onmessage = ({ data }: MessageEvent<ToTab>) => this.told(data);
@@ -45,6 +52,9 @@ class WorkerDevice implements Device {
     };
     // A closed tab has no ears: the other is not left waiting for it.
     window.addEventListener("pagehide", () => void (this.mediaCall !== null && this.hangUp().catch(() => undefined)));
+    window.addEventListener("pagehide", () => this.broadcast.pageGoes());
+    // Nobody ends a broadcast by closing the wrong tab.
+    window.addEventListener("beforeunload", (event) => this.broadcast.sends && event.preventDefault());
   }
 
   view(): View {
@@ -79,6 +89,7 @@ class WorkerDevice implements Device {
 
   async signOut(): Promise<void> {
     this.endMedia();
+    this.broadcast.close();
     // What the browser's push service does not let go of reaches nobody: the node forgets it with the device.
     await endPush().catch((error: unknown) => console.info("push:", error));
     await this.ask("signOut", {});
@@ -127,6 +138,7 @@ class WorkerDevice implements Device {
         return this.sendLocation(conversation, body.place);
       case "title":
       case "call":
+      case "broadcast":
         throw new DeviceError("unknown", "nothing that a person sends");
     }
   }
@@ -201,7 +213,10 @@ class WorkerDevice implements Device {
 
   setCamera = (on: boolean): Promise<void> => (on ? this.cameraOn() : (this.media?.setCamera(false) ?? Promise.resolve()));
   turnCamera = (): Promise<void> => this.media?.turnCamera() ?? Promise.resolve();
-  rechooseDevice = (use: MediaDeviceUse): Promise<void> => this.media?.rechoose(use) ?? Promise.resolve();
+
+  async rechooseDevice(use: MediaDeviceUse): Promise<void> {
+    await Promise.all([this.media?.rechoose(use), this.broadcast.rechoose(use)]);
+  }
 
   private async cameraOn(): Promise<void> {
     try {
@@ -238,17 +253,17 @@ class WorkerDevice implements Device {
     if (call.state === "ended") return this.endMedia();
     if (!this.started && (call.state === "connecting" || call.state === "talking")) {
       this.started = true;
-      void this.mediaKeys(call.id).then(
-        (keys) => this.media?.start(keys, call.peer),
+      void this.mediaKeys(call.id, call.peer).then(
+        (keys) => this.media?.start(keys),
         () => this.hangUp(),
       );
     }
   }
 
   /** A context id for each track. The later answer's epoch is the newer one, and good for both. */
-  private async mediaKeys(call: string): Promise<MediaKeys> {
+  private async mediaKeys(call: string, peer: AccountId): Promise<MediaKeys> {
     const [audio, video] = await Promise.all([this.ask("mediaKeys", { call }), this.ask("mediaKeys", { call })]);
-    return { epoch: video.epoch, audioContext: audio.contextId, videoContext: video.contextId };
+    return { epoch: video.epoch, contexts: { audio: audio.contextId, video: video.contextId }, peer };
   }
 
   private endMedia(): void {
@@ -257,6 +272,25 @@ class WorkerDevice implements Device {
     this.mediaCall = null;
     this.started = false;
   }
+
+  // ---- broadcasts ----
+
+  startBroadcast = (conversation: ConversationId, title: string, studio: Studio): Promise<void> => this.broadcast.start(conversation, title, studio);
+  resumeBroadcast = (broadcast: BroadcastId, studio: Studio): Promise<void> => this.broadcast.resume(broadcast, studio);
+
+  async joinBroadcast(broadcast: BroadcastId): Promise<void> {
+    const told = this.current.broadcasts.find(({ id }) => id === broadcast);
+    if (told === undefined) throw new DeviceError("unknowncall", "this broadcast is over");
+    await this.broadcast.join(broadcast, told.sender, this.current.call !== null && this.current.call.state !== "ended");
+  }
+
+  leaveBroadcast = (broadcast: BroadcastId): Promise<void> => this.broadcast.leave(broadcast);
+  stopBroadcast = (broadcast: BroadcastId): Promise<void> => this.ask("stopBroadcast", { broadcast });
+  broadcastReport = (broadcast: BroadcastId): Promise<BroadcastReport> => this.ask("fetchBroadcastReport", { broadcast });
+  onAir = (): BroadcastMedia | null => this.broadcast.state();
+  studio = (): Studio | null => this.broadcast.studio();
+  setVolume = (volume: number): void => this.broadcast.setVolume(volume);
+  playSound = (): void => this.broadcast.playSound();
 
   // ---- the worker ----
 
@@ -281,6 +315,7 @@ class WorkerDevice implements Device {
         break;
       case "media-epoch":
         if (told.call === this.mediaCall) this.media?.update(told.epoch);
+        this.broadcast.update(told.call, told.epoch);
         break;
       case "answer": {
         const waiting = this.waiting.get(told.id);
@@ -293,7 +328,10 @@ class WorkerDevice implements Device {
   }
 
   private patch(patch: Patch): void {
-    if (patch.whole) this.conversations.clear();
+    if (patch.whole) {
+      this.conversations.clear();
+      this.broadcast.engineMoved();
+    }
     for (const conversation of patch.conversations ?? []) this.conversations.set(conversation.id, conversation);
     this.order = patch.order ?? this.order;
     const conversations = patch.order ? this.order.map((id) => this.conversations.get(id)).filter((it) => it !== undefined) : this.current.conversations;
@@ -308,8 +346,9 @@ class WorkerDevice implements Device {
   private put(view: View): void {
     const starting = this.mediaCall === "" && view.call?.direction === "outgoing";
     const call = view.call && { ...view.call, here: starting || view.call.id === this.mediaCall };
-    this.current = { ...view, call };
+    this.current = { ...view, call, broadcasts: this.broadcast.mark(view.broadcasts) };
     this.follow();
+    this.broadcast.follow(this.current);
     this.tellChanged();
   }
 }

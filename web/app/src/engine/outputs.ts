@@ -1,6 +1,6 @@
 // The forms in which the wasm engine gives its outputs: web/engine/src/{output,shown,stored}.rs.
 import type {
-  AccountId, Body, CallEnd, CallId, Confirmation, ConversationId, DeviceId, DeviceInfo, FileAbout, MessageId, Place, PushPlace,
+  AccountId, Body, BroadcastEnd, BroadcastId, BroadcastReport, CallEnd, CallId, Confirmation, ConversationId, DeviceId, DeviceInfo, FileAbout, MessageId, Place, PushPlace,
 } from "../device/contract";
 
 export interface Failed {
@@ -139,6 +139,17 @@ export type ShownEvent =
       answeringDevice: DeviceId | null;
       talkedMs: number;
     }
+  | {
+      kind: "broadcast";
+      broadcast: BroadcastId;
+      conversation: ConversationId;
+      sender: AccountId;
+      device: DeviceId;
+      startedAtMs: number;
+      viewers: number;
+      state: "live" | "sender-lost" | "ended";
+      end: BroadcastEnd | null;
+    }
   | { kind: "media-epoch-changed"; call: CallId; conversation: ConversationId }
   | { kind: "directory" }
   | {
@@ -160,7 +171,8 @@ export type Reply =
   | { kind: "mediaKeys"; epoch: Uint8Array; contextId: number }
   | { kind: "download"; ticket: Uint8Array; sealedBytes: number }
   | { kind: "devices"; devices: DeviceInfo[] }
-  | { kind: "confirmations"; confirmations: Confirmation[] };
+  | { kind: "confirmations"; confirmations: Confirmation[] }
+  | { kind: "broadcastReport"; report: BroadcastReport };
 
 export type Output =
   | { kind: "persist"; changes: Changes }
@@ -218,4 +230,9 @@ export type EngineAsk =
   | { kind: "acceptCall"; call: CallId }
   | { kind: "declineCall"; call: CallId }
   | { kind: "hangUp"; call: CallId }
-  | { kind: "mediaKeys"; call: CallId };
+  | { kind: "mediaKeys"; call: CallId | BroadcastId }
+  | { kind: "startBroadcast"; conversation: ConversationId; title: string; offerSdp: string }
+  | { kind: "joinBroadcast"; broadcast: BroadcastId; offerSdp: string }
+  | { kind: "leaveBroadcast"; broadcast: BroadcastId }
+  | { kind: "stopBroadcast"; broadcast: BroadcastId }
+  | { kind: "fetchBroadcastReport"; broadcast: BroadcastId };

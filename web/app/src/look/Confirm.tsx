@@ -11,16 +11,18 @@ interface Props {
   action: string;
   run: () => Promise<unknown>;
   close: () => void;
+  /** Where it stands above more than the page. */
+  zIndex?: number;
 }
 
-export function Confirm({ title, text, action, run, close }: Props) {
+export function Confirm({ title, text, action, run, close, zIndex = 200 }: Props) {
   const { t } = useTranslation();
   const command = useCommand();
   const go = async () => {
     if (await command.run(run)) close();
   };
   return (
-    <Modal opened onClose={close} title={title} size="sm" closeButtonProps={{ "aria-label": t("app.close") }}>
+    <Modal opened onClose={close} title={title} size="sm" zIndex={zIndex} closeButtonProps={{ "aria-label": t("app.close") }}>
       <p className={look.text}>{text}</p>
       <Failure text={command.failure} />
       <div className={look.buttons}>

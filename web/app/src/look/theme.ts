@@ -3,10 +3,12 @@ import { ActionIcon, Button, createTheme, Menu, Modal, Popover, Tooltip, type Ma
 
 const WARD: MantineColorsTuple = ["#e6f3f2", "#d2e8e6", "#a6d2cf", "#77bab7", "#4fa3a1", "#2f8f8f", "#177b7e", "#0a5a61", "#07474d", "#053439"];
 
+const LIVE: MantineColorsTuple = ["#fbe9f2", "#f3cfe0", "#e7a3c4", "#da76a7", "#cc4d8b", "#b8246d", "#ad1d64", "#a3185c", "#84124a", "#660c38"];
+
 export const theme = createTheme({
   primaryColor: "ward",
   primaryShade: 7,
-  colors: { ward: WARD },
+  colors: { ward: WARD, live: LIVE },
   defaultRadius: "md",
   cursorType: "pointer",
   respectReducedMotion: true,

@@ -90,8 +90,8 @@ export class CallMedia {
   }
 
   /** The call is accepted: the keys, and sound and picture from now on. */
-  start(keys: MediaKeys, peer: string): void {
-    this.tell({ kind: "keys", peer, ...keys });
+  start(keys: MediaKeys): void {
+    this.tell({ kind: "keys", ...keys });
     this.started = true;
     this.microphone.enabled = !this.live.muted;
     void this.picture.start();

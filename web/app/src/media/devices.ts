@@ -31,6 +31,12 @@ export function canChooseLoudspeaker(): boolean {
   return typeof HTMLMediaElement !== "undefined" && "setSinkId" in HTMLMediaElement.prototype;
 }
 
+/** Phones do not, and neither does a page that is forbidden to. */
+export function canShowScreen(): boolean {
+  const policy = (document as { featurePolicy?: { allowsFeature(name: string): boolean } }).featurePolicy;
+  return "getDisplayMedia" in (navigator.mediaDevices ?? {}) && policy?.allowsFeature("display-capture") !== false;
+}
+
 export function microphone(): Promise<MediaStreamTrack> {
   const processing = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
   return track((device) => ({ audio: { ...processing, ...device } }), chosen("microphone"));

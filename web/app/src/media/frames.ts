@@ -2,19 +2,21 @@
 /// <reference lib="webworker" />
 import init, { Opener, Sealer } from "../engine/pkg/engine";
 
-/** What seals and opens: one context id for each track, never used before. */
+/** What seals and opens. */
 export interface MediaKeys {
   epoch: Uint8Array;
-  audioContext: number;
-  videoContext: number;
+  /** One context id for each track, never used before; null: nothing is sent. All simulcast layers of a picture are one track: one counter serves them. */
+  contexts: { audio: number; video: number } | null;
+  /** The account whose frames are opened; null: nobody's. */
+  peer: string | null;
 }
 
 /** To this worker. */
-export type ToFrames = ({ kind: "keys"; peer: string } & MediaKeys) | { kind: "epoch"; epoch: Uint8Array };
+export type ToFrames = ({ kind: "keys" } & MediaKeys) | { kind: "epoch"; epoch: Uint8Array };
 
 type Kind = "audio" | "video";
 
-/** From this worker, twice a second while a call goes on: frames since it began. */
+/** From this worker, twice a second from the keys on: frames since it began. */
 export interface FrameCounts {
   kind: "counts";
   sealed: number;
@@ -45,8 +47,9 @@ const counts = { sealed: 0, opened: { audio: 0, video: 0 }, refused: 0 };
 self.onmessage = async ({ data }: MessageEvent<ToFrames>) => {
   await ready;
   if (data.kind === "keys") {
-    sealers = { audio: new Sealer(data.epoch, data.audioContext), video: new Sealer(data.epoch, data.videoContext) };
-    opener = new Opener(data.peer, data.epoch, Date.now());
+    const { epoch, contexts, peer } = data;
+    sealers = contexts && { audio: new Sealer(epoch, contexts.audio), video: new Sealer(epoch, contexts.video) };
+    opener = peer === null ? null : new Opener(peer, epoch, Date.now());
     setInterval(() => self.postMessage({ kind: "counts", ...counts } satisfies FrameCounts), COUNT_EVERY_MS);
   } else {
     sealers?.audio.update(data.epoch);

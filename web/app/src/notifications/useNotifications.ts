@@ -40,12 +40,14 @@ export function useNotifications(show: Show): void {
     () =>
       device.onMessage((message) => {
         const { me, accounts, conversations } = device.view();
-        const fromOther = message.sender !== me && message.state === "sent" && isSpoken(message.body);
+        const live = message.body.kind === "broadcast";
+        const fromOther = message.sender !== me && message.state === "sent" && (live || isSpoken(message.body));
         if (!fromOther || attentive() || permission() !== "granted" || Date.now() - message.sentAtMs > NEW_MS) return;
         const conversation = conversations.find((other) => other.id === message.conversation);
         if (!conversation || message.seq <= conversation.readSeq) return;
         const title = titleOf(conversation, me, accounts);
-        const body = conversation.kind !== "direct" ? `${nameOf(accounts, message.sender)}: ${t("notification.message")}` : t("notification.message");
+        const what = t(live ? "notification.broadcast" : "notification.message");
+        const body = conversation.kind !== "direct" ? `${nameOf(accounts, message.sender)}: ${what}` : what;
         // The page itself shows it as unread; an announcement that fails is no news to anybody.
         announce(title, body, message.conversation, false, (id) => latest.current(id)).catch((error: unknown) => console.debug("notification:", error));
       }),

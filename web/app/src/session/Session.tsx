@@ -5,6 +5,7 @@ import { Drafts } from "../conversation/drafts";
 import { Histories } from "../conversation/histories";
 import type { Device, View } from "../device/contract";
 import { Contents } from "../files/contents";
+import type { BroadcastMedia } from "../media/broadcast";
 import type { LiveMedia } from "../media/live";
 
 interface Session {
@@ -60,4 +61,11 @@ export function useLive(): LiveMedia | null {
   const { device } = useSession();
   const subscribe = useCallback((changed: () => void) => device.subscribe(changed), [device]);
   return useSyncExternalStore(subscribe, () => device.live());
+}
+
+/** Sound and picture of the broadcast that this tab sends or watches. */
+export function useOnAir(): BroadcastMedia | null {
+  const { device } = useSession();
+  const subscribe = useCallback((changed: () => void) => device.subscribe(changed), [device]);
+  return useSyncExternalStore(subscribe, () => device.onAir());
 }

@@ -12,12 +12,14 @@ function known(code: string): Known | null {
 }
 
 /** What a failure is about, where that changes the advice. */
-export type About = "message" | "file";
+export type About = "message" | "file" | "broadcast";
 
 function keyOf(code: string, about: About): Known | null {
   const key = known(code);
   // A file cannot be split as a text can.
-  return key === "toolarge" && about === "file" ? "toolargefile" : key;
+  if (key === "toolarge" && about === "file") return "toolargefile";
+  if (about === "broadcast" && key === "busy") return "busybroadcast";
+  return about === "broadcast" && key === "unknowncall" ? "unknownbroadcast" : key;
 }
 
 /** For a reason that comes as text, `code: words` or one of the two: a code that is known is put in the reader's words, and words stay as they are. */

@@ -1,7 +1,9 @@
 // The frame of everything after signing in: one pane on a phone, two or three on a desktop.
 import { useHotkeys, useMediaQuery } from "@mantine/hooks";
-import { useEffect, useRef, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import { BroadcastLayer } from "../broadcasts/BroadcastLayer";
+import { StageContext } from "../broadcasts/stage";
 import { CallLayer } from "../calls/CallLayer";
 import { CallList } from "../calls/CallList";
 import { Conversation } from "../conversation/Conversation";
@@ -59,6 +61,8 @@ export function Shell({ unusedCode }: { unusedCode: boolean }) {
   const wide = !usePhone();
   const three = useMediaQuery(THREE, undefined, { getInitialValueInEffect: false }) ?? false;
   const shown = panes(place, wide, three);
+  const [large, setLarge] = useState(true);
+  const stage = useMemo(() => ({ large, setLarge }), [large]);
   const search = useRef<HTMLInputElement>(null);
 
   const conversation = place.main?.kind === "conversation" ? place.main.conversation : null;
@@ -82,34 +86,37 @@ export function Shell({ unusedCode }: { unusedCode: boolean }) {
 
   return (
     <NavigationContext value={navigation}>
-      <a className={look.skip} href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
-        {t("app.skip")}
-      </a>
-      <div className={look.page}>
-        <OfflineBanner />
-        <CallLayer />
-        <div className={look.panes} data-panes={wide ? shown.length : 1} data-three={three || undefined}>
-          {shown.includes("side") && (
-            <Side alone={shown.length === 1}>
-              {place.side === "list" && <ConversationList search={search} />}
-              {place.side === "calls" && <CallList />}
-              {place.side === "new-chat" && <NewChat />}
-              {place.side === "new-group" && <NewGroup />}
-            </Side>
-          )}
-          {shown.includes("main") && (
-            <main className={look.sheet} id="main" tabIndex={-1}>
-              {place.main?.kind === "settings" && <Settings />}
-              {conversation !== null && known && <Conversation key={conversation} id={conversation} />}
-              {place.main === null && <Nothing />}
-            </main>
-          )}
-          {shown.includes("details") && conversation !== null && known && (
-            <Details key={`${conversation} ${place.details?.person ?? ""}`} conversation={conversation} person={place.details?.person ?? null} alone={!shown.includes("main")} />
-          )}
+      <StageContext value={stage}>
+        <a className={look.skip} href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
+          {t("app.skip")}
+        </a>
+        <div className={look.page}>
+          <OfflineBanner />
+          <CallLayer />
+          <BroadcastLayer />
+          <div className={look.panes} data-panes={wide ? shown.length : 1} data-three={three || undefined}>
+            {shown.includes("side") && (
+              <Side alone={shown.length === 1}>
+                {place.side === "list" && <ConversationList search={search} />}
+                {place.side === "calls" && <CallList />}
+                {place.side === "new-chat" && <NewChat />}
+                {place.side === "new-group" && <NewGroup />}
+              </Side>
+            )}
+            {shown.includes("main") && (
+              <main className={look.sheet} id="main" tabIndex={-1}>
+                {place.main?.kind === "settings" && <Settings />}
+                {conversation !== null && known && <Conversation key={conversation} id={conversation} />}
+                {place.main === null && <Nothing />}
+              </main>
+            )}
+            {shown.includes("details") && conversation !== null && known && (
+              <Details key={`${conversation} ${place.details?.person ?? ""}`} conversation={conversation} person={place.details?.person ?? null} alone={!shown.includes("main")} />
+            )}
+          </div>
+          <NoticeStack unusedCode={unusedCode} />
         </div>
-        <NoticeStack unusedCode={unusedCode} />
-      </div>
+      </StageContext>
     </NavigationContext>
   );
 }

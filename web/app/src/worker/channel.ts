@@ -1,6 +1,6 @@
 // What passes between a tab, its worker, and the worker that has the engine.
 import type {
-  AccountId, CallId, CallPage, Confirmation, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence,
+  AccountId, BroadcastId, BroadcastReport, CallId, CallPage, Confirmation, Conversation, ConversationId, DeviceInfo, FileAbout, Message, MessageId, Page, Place, Presence,
   PushPlace, View,
 } from "../device/contract";
 
@@ -44,10 +44,16 @@ export interface Asks {
   acceptCall: { call: CallId };
   declineCall: { call: CallId };
   hangUp: { call: CallId };
-  mediaKeys: { call: CallId };
+  /** Of a call or a broadcast. */
+  mediaKeys: { call: CallId | BroadcastId };
   mediaEpoch: { call: CallId };
   /** The other is heard in the tab that has the media. */
   callTalks: { call: CallId };
+  startBroadcast: { conversation: ConversationId; title: string; offerSdp: string };
+  joinBroadcast: { broadcast: BroadcastId; offerSdp: string };
+  leaveBroadcast: { broadcast: BroadcastId };
+  stopBroadcast: { broadcast: BroadcastId };
+  fetchBroadcastReport: { broadcast: BroadcastId };
 }
 
 export interface Answers {
@@ -68,6 +74,9 @@ export interface Answers {
   connectMedia: { answerSdp: string };
   mediaKeys: { epoch: Uint8Array; contextId: number };
   mediaEpoch: Uint8Array | null;
+  startBroadcast: { call: BroadcastId; answerSdp: string };
+  joinBroadcast: { answerSdp: string };
+  fetchBroadcastReport: BroadcastReport;
 }
 
 export type AskName = keyof Asks;
@@ -119,6 +128,7 @@ export type Between =
 export const REPEATABLE: ReadonlySet<AskName> = new Set<AskName>([
   "openDirect", "send", "sendFile", "sendLocation", "openFile", "hasFile", "message", "markRead", "history", "calls", "markCallsSeen", "watchPresence",
   "confirm", "fetchConfirmations", "registerPush", "unregisterPush", "devices", "safetyNumber", "dismiss", "mediaEpoch",
+  "leaveBroadcast", "stopBroadcast", "fetchBroadcastReport",
 ]);
 
 export const CHANNEL = "wardline";

@@ -4,6 +4,7 @@ import { Device } from "../engine/pkg/engine";
 import type { ConversationId, Message } from "../device/contract";
 import type { EngineAsk, Failed, Output, Reply, Saved, ShownConversation, ShownEvent, StoredFile, StoredIdentity } from "../engine/outputs";
 import { Becoming } from "./becoming";
+import { Broadcasts } from "./broadcasts";
 import type { AskMessage, AskName, Asks, Patch, Told } from "./channel";
 import { tabLock } from "./channel";
 import { Database } from "./database";
@@ -60,6 +61,7 @@ export class Leader {
   });
   private readonly becoming: Becoming;
   private readonly files: Files;
+  private readonly broadcasts: Broadcasts;
   private readonly typing = new Typing((conversation, account, typing) => {
     this.model.typing(conversation, account, typing);
     this.show();
@@ -81,7 +83,14 @@ export class Leader {
       wiping: () => {
         clearTimeout(this.wake);
         this.files.cancelAll();
+        this.broadcasts.clear();
       },
+      show: () => this.show(),
+    });
+    this.broadcasts = new Broadcasts(this.model, database, {
+      engine: (ask) => this.engine(ask),
+      me: () => this.model.whole().view?.me ?? null,
+      own: () => this.model.whole().view?.device ?? null,
       show: () => this.show(),
     });
     this.files = new Files(shelf, {
@@ -175,6 +184,9 @@ export class Leader {
       return this.passOn({ kind: "acceptCall", call });
     },
     callTalks: ({ call }) => this.model.callTalks(call),
+    startBroadcast: (args, tab) => this.broadcasts.start(args, tab),
+    joinBroadcast: (args, tab) => this.broadcasts.join(args, tab),
+    leaveBroadcast: (args) => this.broadcasts.leave(args),
   };
 
   /** Asks the engine, and gives what its reply holds. */
@@ -190,6 +202,8 @@ export class Leader {
         return reply.devices;
       case "confirmations":
         return reply.confirmations;
+      case "broadcastReport":
+        return reply.report;
       case "done":
         return undefined;
       default:
@@ -349,6 +363,7 @@ export class Leader {
     this.typing.told(conversation, message.sender, false);
     this.touched.add(conversation);
     this.callsTouched ||= message.body.kind === "call";
+    if (message.body.kind === "broadcast") this.broadcasts.titled(message.body);
     this.tell({ kind: "message", message });
   }
 
@@ -388,6 +403,9 @@ export class Leader {
         }
         this.model.callState(event.call, event.state, event.end, event.talkedMs);
         if (event.state === "ended") this.callTab = null;
+        break;
+      case "broadcast":
+        this.broadcasts.told(event);
         break;
       case "media-epoch-changed": {
         const epoch = this.device?.mediaEpoch(event.conversation, event.call);

@@ -19,6 +19,7 @@ export const EMPTY: View = {
   conversations: [],
   notices: [],
   call: null,
+  broadcasts: [],
   typing: {},
   transfers: {},
   missedCalls: 0,
