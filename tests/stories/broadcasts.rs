@@ -38,7 +38,9 @@ impl Files {
         let vp8 = ["-c:v", "libvpx", "-b:v", "300k", "-g", "15", "-deadline", "realtime", "-cpu-used", "8"];
         ffmpeg(&[&["-f", "lavfi", "-i", picture][..], &vp8, &[&video]].concat())?;
         let opus = ["-c:a", "libopus", "-b:a", "32k", "-vbr", "off", "-frame_duration", "20"];
-        ffmpeg(&[&["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=8"][..], &opus, &[&sound]].concat())?;
+        ffmpeg(
+            &[&["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=8"][..], &opus, &[&sound]].concat(),
+        )?;
         Ok(Self { video, sound })
     }
 
@@ -105,9 +107,8 @@ fn the_ward_watches_what_an_operator_sends() -> Result<()> {
     ensure!(good && one(&said, "watching")?["from"] == "anna", "who waits hears of it: {said:?}");
 
     let (video, sound) = (house.path("seen.ivf")?, house.path("heard.ogg")?);
-    let (good, said) = finish(
-        house.carla.start(&["watch", CHANNEL, "--for", "6", "--video-out", &video, "--sound-out", &sound])?,
-    )?;
+    let (good, said) =
+        finish(house.carla.start(&["watch", CHANNEL, "--for", "6", "--video-out", &video, "--sound-out", &sound])?)?;
     ensure!(good, "{said:?}");
     ensure!(one(&said, "watching")?["title"] == TITLE, "{said:?}");
     let seen = one(&said, "broadcast_ended")?;

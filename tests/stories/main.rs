@@ -1,6 +1,6 @@
 //! Stories of a hospital's day, end to end: the node is the program itself in its own process, people have real devices on it.
-mod calls;
 mod broadcasts;
+mod calls;
 mod channels;
 mod devices;
 mod files;

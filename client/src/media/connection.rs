@@ -243,7 +243,8 @@ pub fn with_vp8(codecs: &mut MediaEngine, resent_apart: bool) -> Result<(), Medi
             rtcp_feedback: vec![],
             ..vp8()
         };
-        codecs.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type: RTX_PAYLOAD_TYPE }, RtpCodecKind::Video)?;
+        codecs
+            .register_codec(RTCRtpCodecParameters { rtp_codec, payload_type: RTX_PAYLOAD_TYPE }, RtpCodecKind::Video)?;
     }
     Ok(())
 }

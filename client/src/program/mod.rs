@@ -14,7 +14,6 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::sync::broadcast;
 use wardline_protocol::{AccountId, ConversationId};
 
 /// How long the node is waited for before a command gives up.
@@ -196,7 +195,7 @@ async fn contacts(device: &Device) -> Result<(), ProgramError> {
 pub(crate) struct Device {
     pub(crate) client: Client,
     pub(crate) say: Say,
-    events: broadcast::Receiver<Event>,
+    events: tokio::sync::broadcast::Receiver<Event>,
     /// What came while the device caught up with the node: told after that, like everything else.
     backlog: VecDeque<Event>,
     /// Events went by faster than they were read; history has what they told of.
@@ -241,11 +240,11 @@ impl Device {
                     self.warn(&event)?;
                     return Ok(event);
                 }
-                Err(broadcast::error::RecvError::Lagged(count)) => {
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(count)) => {
                     tracing::warn!(count, "events were missed");
                     self.missed = true;
                 }
-                Err(broadcast::error::RecvError::Closed) => return Err(ClientError::Ended.into()),
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return Err(ClientError::Ended.into()),
             }
         }
     }

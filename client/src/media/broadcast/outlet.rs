@@ -174,7 +174,8 @@ impl Line {
         let (mid, sender) = (self.transceiver.mid().await?, self.transceiver.sender().await?);
         let (Some(mid), Some(sender)) = (mid, sender) else { return Ok(None) };
         let extensions = sender.get_parameters().await?.rtp_parameters.header_extensions;
-        let id = |uri: &str| extensions.iter().find(|known| known.uri == uri).and_then(|known| known.id.try_into().ok());
+        let id =
+            |uri: &str| extensions.iter().find(|known| known.uri == uri).and_then(|known| known.id.try_into().ok());
         let ids = id(SDES_MID_URI).zip(id(SDES_RTP_STREAM_ID_URI));
         Ok(ids.map(|(mid_id, rid_id)| Label { mid: Bytes::from(mid), mid_id, rid_id }))
     }

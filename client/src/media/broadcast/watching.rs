@@ -88,11 +88,7 @@ impl Watching {
                 broken: true,
                 asked: None,
             },
-            sound: Sound {
-                source: None,
-                reorder: Reorder::new(SOUND_PATIENCE),
-                timeline: Timeline::new(48_000),
-            },
+            sound: Sound { source: None, reorder: Reorder::new(SOUND_PATIENCE), timeline: Timeline::new(48_000) },
             early: VecDeque::new(),
             early_bytes: 0,
             recorder,

@@ -128,10 +128,8 @@ fn video(unit: Unit, newest: &mut Option<Duration>, key: &mut Duration) -> Resul
 fn sound(unit: Unit, due: &mut Duration) -> Result<Frame, FileError> {
     let Unit { time, data } = unit;
     let at_ms = due.as_millis() as u64;
-    let samples = samples(&data).ok_or(FileError::Malformed {
-        at: at_ms,
-        what: "a packet of Opus (the place is its time in milliseconds)",
-    })?;
+    let samples = samples(&data)
+        .ok_or(FileError::Malformed { at: at_ms, what: "a packet of Opus (the place is its time in milliseconds)" })?;
     // A pause in the file, or a beginning that is later than the video's.
     let time = time.filter(|time| *time > *due + SOUND_GAP_MIN).unwrap_or(*due);
     *due = time + duration_of(samples.into());
@@ -199,10 +197,7 @@ impl VideoFile {
     /// # Errors
     /// [`MediaError::File`] when it is not as it was.
     pub fn play(&self) -> Result<Frames, MediaError> {
-        File::open(&self.path)
-            .map_err(FileError::from)
-            .and_then(video_of)
-            .map_err(|why| failed(&self.path, why))
+        File::open(&self.path).map_err(FileError::from).and_then(video_of).map_err(|why| failed(&self.path, why))
     }
 }
 
@@ -251,10 +246,7 @@ impl SoundFile {
     /// # Errors
     /// [`MediaError::File`] when it is not as it was.
     pub fn play(&self) -> Result<Frames, MediaError> {
-        File::open(&self.path)
-            .map_err(FileError::from)
-            .and_then(sound_of)
-            .map_err(|why| failed(&self.path, why))
+        File::open(&self.path).map_err(FileError::from).and_then(sound_of).map_err(|why| failed(&self.path, why))
     }
 }
 

@@ -55,7 +55,11 @@ fn element(id: &[u8], value: &[u8]) -> Vec<u8> {
 /// A track of video and one of sound. `unknown`: of no known length, as live writers make it.
 fn webm(frames: u8, unknown: bool) -> Vec<u8> {
     let master = |id: &[u8], value: Vec<u8>| {
-        if unknown { [id, &[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], &value].concat() } else { element(id, &value) }
+        if unknown {
+            [id, &[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], &value].concat()
+        } else {
+            element(id, &value)
+        }
     };
     let track = |number: u8, kind: u8, codec: &[u8], private: &[u8]| {
         let parts = [(&[0xd7][..], &[number][..]), (&[0x83], &[kind]), (&[0x86], codec), (&[0x63, 0xa2], private)];
