@@ -124,7 +124,7 @@ impl Default for Media {
             advertise: Vec::new(),
             tcp: true,
             pin_cores: false,
-            room_participants_max: 64,
+            room_participants_max: 5_000,
         }
     }
 }

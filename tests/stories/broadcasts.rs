@@ -6,6 +6,11 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout};
+use wardline_client::broadcast::WatchedBroadcast;
+use wardline_client::core::Event;
+use wardline_client::media::ViewerSinks;
+use wardline_client::session;
 use wardline_tests::hospital::free_port;
 use wardline_tests::program::Program;
 
@@ -91,6 +96,43 @@ impl House {
     }
 }
 
+/// From the start of the IT admin's command to the last packet that a locked viewer gets.
+const CUT_OFF_MAX: Duration = Duration::from_secs(1);
+
+/// A viewer inside the test, which does not stop by itself when it is told to.
+struct Seat {
+    client: session::Client,
+    watched: WatchedBroadcast,
+}
+
+impl Seat {
+    async fn take(folder: &Path) -> Result<Self> {
+        let (client, mut events) = session::Client::open(folder).await?;
+        let live = async {
+            loop {
+                if let Event::Broadcast(told) = events.recv().await? {
+                    return anyhow::Ok(told);
+                }
+            }
+        };
+        let told = timeout(COMMAND_MAX, live).await.context("nobody is live")??;
+        let watched = WatchedBroadcast::join(&client, &told, ViewerSinks::default()).await?;
+        let seat = Self { client, watched };
+        let seen = async {
+            while seat.packets() < 100 {
+                sleep(Duration::from_millis(20)).await; // bounded: by the timeout around it
+            }
+        };
+        timeout(COMMAND_MAX, seen).await.context("no picture comes")?;
+        Ok(seat)
+    }
+
+    fn packets(&self) -> u64 {
+        let seen = self.watched.statistics();
+        seen.video.packets + seen.sound.packets
+    }
+}
+
 fn number(line: &Value, name: &str) -> Result<u64> {
     line[name].as_u64().with_context(|| format!("no {name} in {line}"))
 }
@@ -168,6 +210,44 @@ fn who_leaves_the_ward_sees_nothing_more_and_the_others_all() -> Result<()> {
     ensure!(good && number(seen, "undecryptable")? == 0 && number(seen, "packets_missing")? == 0, "{said:?}");
     // Nothing was lost with the change of keys: 15 pictures a second since Carla's first.
     ensure!(number(seen, "video_frames")? >= 45, "{seen}");
+    finish(live)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_viewer_gets_nothing_after_a_second() -> Result<()> {
+    let house = tokio::task::spawn_blocking(House::new).await??;
+    let live = house.files.go_live(&house.anna)?;
+    wait_for(&live, "live")?;
+    let boris = Seat::take(&house.folder.path().join("boris")).await?;
+    let carla = Seat::take(&house.folder.path().join("carla")).await?;
+    let (asked, mut last, mut packets) = (Instant::now(), Instant::now(), boris.packets());
+    let office = house.machine.clone();
+    let locking = tokio::task::spawn_blocking(move || {
+        let done = office.run(&["account", "lock", "boris"]);
+        (done, Instant::now())
+    });
+    while asked.elapsed() < CUT_OFF_MAX * 3 {
+        sleep(Duration::from_millis(5)).await; // bounded: by the loop
+        let now = boris.packets();
+        if now > packets {
+            (last, packets) = (Instant::now(), now);
+        }
+    }
+    let (done, locked) = locking.await?;
+    done?;
+    let (after_asked, after_locked) = (last - asked, last.saturating_duration_since(locked));
+    eprintln!("locked: the last packet came {after_asked:?} after the command's start, {after_locked:?} after its end");
+    ensure!(after_locked < CUT_OFF_MAX, "packets came for {after_locked:?} after the lock");
+    let seen = carla.watched.statistics();
+    ensure!(seen.video.missing + seen.sound.missing == 0 && seen.video.undecryptable == 0, "{seen:?}");
+    // 50 packets of sound and 15 or more of video a second, for the three seconds of the watch.
+    ensure!(carla.packets() >= 195, "{seen:?}");
+    for seat in [boris, carla] {
+        seat.watched.close().await;
+        seat.client.close().await;
+    }
+    live.interrupt()?;
     finish(live)?;
     Ok(())
 }

@@ -15,6 +15,7 @@ const PASSPHRASE: &str = "correct horse battery staple";
 const LOCKED_MAX: Duration = Duration::from_secs(1);
 
 /// `wardline-admin` on one machine.
+#[derive(Clone)]
 pub struct Machine {
     folder: PathBuf,
 }
