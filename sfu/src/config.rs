@@ -1,6 +1,9 @@
 //! Settings of the media plane.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+/// Participants of a room by default: a broadcast to all the staff of a large hospital who are on duty at once. Each takes some hundred kilobytes, which is what bounds it.
+const ROOM_PARTICIPANTS_MAX: usize = 5_000;
+
 /// Settings of the media plane. The default is one shard on any address and any free port.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -31,7 +34,7 @@ impl Default for Config {
             advertised: Vec::new(),
             tcp: false,
             pin_cores: false,
-            room_participants_max: 64,
+            room_participants_max: ROOM_PARTICIPANTS_MAX,
             command_queue: 1024,
             socket_buffer_bytes: 4 * 1024 * 1024,
         }

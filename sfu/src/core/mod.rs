@@ -8,19 +8,29 @@
 //! video waits for the rest of its frame, a third of a millisecond at most.
 //!
 //! Absent: sockets, threads, clocks, a parser of payloads.
+pub mod choice;
 mod driver;
 mod forward;
+mod group;
+mod key_frames;
 mod line;
+mod meter;
+mod packet;
+mod path;
+mod pictures;
 mod places;
 pub mod rewrite;
 mod room;
 mod sdp;
 mod stun;
+mod supply;
+mod view;
+mod viewing;
 
 use crate::{ConnectError, DropCause, Event, ParticipantId, RoomId, StartError};
 use driver::{Mutation, Outcome};
 use places::{Places, Timers};
-use room::{Connection, Place as Seat};
+use room::{Connection, Place as Seat, Room};
 use sdp::Offer;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -129,7 +139,7 @@ pub struct Core {
     config: Config,
     candidates: Vec<Candidate>,
     certificate: DtlsCert,
-    rooms: HashMap<RoomId, Vec<Place>>,
+    rooms: HashMap<RoomId, Room>,
     places: Places,
     addresses: HashMap<Remote, Place>,
     names: HashMap<String, Place>,
@@ -142,6 +152,9 @@ pub struct Core {
     waiting: VecDeque<Place>,
     // Reused from one receiver to the next.
     writes: Vec<(Mid, RtpWrite)>,
+    // Key frames that are to be asked for: of whom, on which line, of which layer.
+    asks: Vec<(Place, usize, usize)>,
+    rungs: Vec<choice::Rung>,
     next_serial: u64,
     counters: Counters,
 }
@@ -180,6 +193,8 @@ impl Core {
             spare_outcome: Outcome::default(),
             waiting: VecDeque::new(),
             writes: Vec::new(),
+            asks: Vec::new(),
+            rungs: Vec::new(),
             next_serial: 0,
             counters: Counters::default(),
         })
@@ -234,6 +249,8 @@ impl Core {
                 let event = Event::Lost { room: seat.room, participant: seat.participant };
                 self.outputs.push_back(Output::Event(event));
             }
+            self.ask_again(now, place);
+            self.send_late(now, place);
             if self.places.connection(place).is_some_and(|connection| connection.driver.timeout() <= now) {
                 self.drive(now, place, Mutation::Timeout);
                 self.finish(now, place);
@@ -280,7 +297,7 @@ impl Core {
             // Refused by the living session: then it is taken for a new one, whatever it looks like.
             offer = Offer::parse(offer_sdp)?;
         }
-        let members = self.rooms.get(&room).map_or(0, Vec::len);
+        let members = self.rooms.get(&room).map_or(0, |room| room.members().len());
         if place.is_none() && members >= self.config.room_participants_max {
             return Err(ConnectError::RoomFull);
         }
@@ -298,11 +315,16 @@ impl Core {
             }
             None => {
                 let place = self.places.insert(Seat::new(room, participant));
-                self.rooms.entry(room).or_default().push(place);
+                self.rooms.entry(room).or_default().insert(participant, place);
                 place
             }
         };
         self.names.insert(connection.ufrag.clone(), place);
+        if connection.views
+            && let Some(room) = self.rooms.get_mut(&room)
+        {
+            room.viewers += 1;
+        }
         if let Some(seat) = self.places.get_mut(place) {
             seat.connection = Some(connection);
         }
@@ -334,8 +356,9 @@ impl Core {
             }
         } else if !allowed {
             seat.allowed_since = None;
-            // What waits is not forwarded any more.
+            // What waits is not forwarded any more, and nobody who comes now is shown what was kept.
             seat.waiting.take();
+            seat.supplies.iter_mut().for_each(supply::Supply::forget_groups);
         }
     }
 
@@ -349,8 +372,10 @@ impl Core {
 
     /// Disconnects everybody in a room.
     pub fn close_room(&mut self, now: Instant, room: RoomId) {
-        for place in self.rooms.get(&room).cloned().unwrap_or_default() {
-            self.remove(now, place);
+        // Taken out whole: whoever goes has nobody left to be detached from.
+        let Some(gone) = self.rooms.remove(&room) else { return };
+        for place in gone.members() {
+            self.remove(now, *place);
         }
     }
 
@@ -384,8 +409,7 @@ impl Core {
     }
 
     fn find(&self, room: RoomId, participant: ParticipantId) -> Option<Place> {
-        let is = |place: &&Place| self.places.get(**place).is_some_and(|seat| seat.participant == participant);
-        self.rooms.get(&room)?.iter().find(is).copied()
+        self.rooms.get(&room)?.find(participant)
     }
 
     // Does one thing to a session; what came of it is left in `self.outcome` for `finish`.

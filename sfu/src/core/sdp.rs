@@ -11,6 +11,8 @@ pub(super) const LINES_MAX: usize = 128;
 pub(super) struct Offer {
     pub(super) sdp: SdpOffer,
     pub(super) session: SessionMark,
+    /// Nothing is sent on any of its lines.
+    pub(super) receives_only: bool,
 }
 
 /// An offer with the same mark as the one before comes from the same peer connection: the same DTLS certificate (RFC 8842
@@ -30,6 +32,8 @@ impl Offer {
         }
         let (mut kept, mut lines) = (String::with_capacity(text.len()), 0);
         let (mut fingerprint, mut origin) = (None, None);
+        // A line says it itself (RFC 3264 section 5.1).
+        let mut receiving = 0;
         for line in text.lines() {
             if let Some(media) = line.strip_prefix("m=") {
                 lines += 1;
@@ -40,6 +44,8 @@ impl Offer {
                 continue;
             } else if let Some(value) = line.strip_prefix("a=fingerprint:") {
                 fingerprint.get_or_insert_with(|| value.trim().to_ascii_lowercase());
+            } else if line.trim_end() == "a=recvonly" && lines > 0 {
+                receiving += 1;
             } else if let Some(value) = line.strip_prefix("o=") {
                 origin.get_or_insert_with(|| value.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
             }
@@ -51,7 +57,7 @@ impl Offer {
         }
         let (Some(fingerprint), Some(origin)) = (fingerprint, origin) else { return Err(ConnectError::Offer) };
         let sdp = SdpOffer::from_sdp_string(&kept).map_err(|_| ConnectError::Offer)?;
-        Ok(Self { sdp, session: SessionMark { fingerprint, origin } })
+        Ok(Self { sdp, session: SessionMark { fingerprint, origin }, receives_only: lines > 0 && receiving == lines })
     }
 }
 

@@ -24,6 +24,39 @@ impl Link {
         Link { latency: Duration::from_millis(20), jitter: Duration::from_millis(50), loss_percent: 10 };
 }
 
+/// A way to one peer that has a bottleneck with a queue.
+#[derive(Clone, Copy)]
+pub struct Narrow {
+    /// What it carries, in bits in a second.
+    pub bit_s: u64,
+    /// What waits at most; more is lost.
+    pub queue: Duration,
+    pub loss_percent: u64,
+    free_at: Option<Instant>,
+}
+
+impl Narrow {
+    pub fn new(bit_s: u64) -> Self {
+        Self { bit_s, queue: Duration::from_millis(300), loss_percent: 0, free_at: None }
+    }
+
+    /// A way without a bottleneck that loses packets.
+    pub fn lossy(loss_percent: u64) -> Self {
+        Self { loss_percent, ..Self::new(1_000_000_000) }
+    }
+
+    // How long a datagram takes; `None`: it is lost.
+    fn take(&mut self, now: Instant, bytes: usize, fate: u64) -> Option<Duration> {
+        let free_at = self.free_at.unwrap_or(now).max(now);
+        if fate % 100 < self.loss_percent || free_at - now > self.queue {
+            return None;
+        }
+        let done = free_at + Duration::from_micros((bytes as u64 + 28) * 8 * 1_000_000 / self.bit_s);
+        self.free_at = Some(done);
+        Some(done - now)
+    }
+}
+
 struct Datagram {
     from: SocketAddr,
     to: SocketAddr,
@@ -39,6 +72,8 @@ pub struct World {
     pub link: Link,
     /// Peers whose datagrams do not get through, either way.
     pub cut: Vec<SocketAddr>,
+    /// Ways to peers that carry less than the others.
+    pub narrow: BTreeMap<SocketAddr, Narrow>,
     pub events: Vec<(Instant, Event)>,
     /// Datagrams that arrived at the server.
     pub arrived: Vec<(SocketAddr, Vec<u8>)>,
@@ -49,8 +84,12 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, link: Link) -> Self {
+        Self::with_room_for(8, seed, link)
+    }
+
+    pub fn with_room_for(room_participants_max: usize, seed: u64, link: Link) -> Self {
         let server: SocketAddr = SERVER.parse().unwrap();
-        let core = Core::new(Config { candidates: vec![server], tcp: false, room_participants_max: 8 }).unwrap();
+        let core = Core::new(Config { candidates: vec![server], tcp: false, room_participants_max }).unwrap();
         let now = Instant::now();
         Self {
             start: now,
@@ -60,6 +99,7 @@ impl World {
             peers: Vec::new(),
             link,
             cut: Vec::new(),
+            narrow: BTreeMap::new(),
             events: Vec::new(),
             arrived: Vec::new(),
             flying: BTreeMap::new(),
@@ -211,10 +251,18 @@ impl World {
         if fate % 100 < self.link.loss_percent || self.cut.contains(&from) || self.cut.contains(&to) {
             return;
         }
+        let queued = match self.narrow.get_mut(&to) {
+            Some(narrow) => narrow.take(self.now, bytes.len(), fate / 100),
+            None => Some(Duration::ZERO),
+        };
+        let Some(queued) = queued else { return };
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.address == to) {
+            peer.estimator.note(self.now + self.link.latency + queued, bytes.len(), queued);
+        }
         let jitter_us = self.link.jitter.as_micros() as u64;
         let late = Duration::from_micros(if jitter_us == 0 { 0 } else { jitter % jitter_us });
         self.sent += 1;
-        self.flying.insert((self.now + self.link.latency + late, self.sent), Datagram { from, to, bytes });
+        self.flying.insert((self.now + self.link.latency + late + queued, self.sent), Datagram { from, to, bytes });
     }
 
     pub fn dropped(&self, cause: DropCause) -> u64 {
