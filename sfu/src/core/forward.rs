@@ -1,6 +1,7 @@
 //! What becomes of a session's outcome: datagrams, events, and packets forwarded to the others of the room.
 use super::driver::Mutation;
 use super::line::{self, Line, Refused};
+use super::numbers::Tally;
 use super::packet::Packet;
 use super::room::{Connection, Room, Source};
 use super::supply::Supply;
@@ -158,31 +159,39 @@ impl Core {
     }
 
     fn forward_all(&mut self, now: Instant, from: Place, room: RoomId, packets: &[Packet]) {
-        let Some(members) = self.rooms.get_mut(&room).map(std::mem::take) else { return };
-        let mut supplies = self.note(now, from, &members, packets);
+        let Some(mut members) = self.rooms.get_mut(&room).map(std::mem::take) else { return };
+        self.note(now, from, &members, packets);
+        let passed_on = self.pass_on(from, &members, packets);
+        let mut supplies = self.places.get_mut(from).map(|seat| std::mem::take(&mut seat.supplies)).unwrap_or_default();
         let mut writes = std::mem::take(&mut self.writes);
-        let mut forwarded = 0;
+        let mut tally = Tally::default();
         for to in members.members().iter().copied().filter(|to| *to != from) {
-            forwarded += self.forward_to(now, from, packets, to, (&mut supplies, &mut writes));
+            self.forward_to(now, from, packets, to, (&mut supplies, &mut writes, &mut tally));
         }
         self.writes = writes;
+        members.traffic.count(now, tally);
+        let forwarded = tally.forwarded;
         if let Some(slot) = self.rooms.get_mut(&room) {
+            // Who was found to be gone meanwhile.
+            members.viewers += slot.viewers;
             *slot = members;
         }
         if let Some(seat) = self.places.get_mut(from) {
             seat.supplies = supplies;
         }
         self.counters.forwarded += forwarded;
-        if forwarded > 0 {
+        if forwarded > 0 || passed_on {
             self.tell_first_packet(now, from);
         }
         self.ask_what_is_wished(now);
     }
 
-    // Takes note of packets before they are forwarded. Gives what the sender sends, taken out of its place.
-    fn note(&mut self, now: Instant, from: Place, room: &Room, packets: &[Packet]) -> Vec<Supply> {
-        let Some(seat) = self.places.get_mut(from) else { return Vec::new() };
-        let has_viewers = room.viewers > 0;
+    // Takes note of packets before they are forwarded.
+    fn note(&mut self, now: Instant, from: Place, room: &Room, packets: &[Packet]) {
+        let Some(seat) = self.places.get_mut(from) else { return };
+        let has_viewers = room.viewers > 0 || !room.further.is_empty();
+        // Elsewhere it is home that keeps key frames coming.
+        let renews = has_viewers && room.home.is_none();
         for packet in packets {
             let (line, layer) = (packet.track.line, packet.track.layer);
             let supply = seat.supply(line);
@@ -190,27 +199,26 @@ impl Core {
                 supply.keep_groups(has_viewers || supply.is_simulcast());
             }
             supply.take(now, packet);
-            let renews = packet.track.kind.is_video() && has_viewers;
-            if renews && supply.layer_mut(layer).is_some_and(|layer| layer.renew(now)) {
+            if renews && packet.track.kind.is_video() && supply.layer_mut(layer).is_some_and(|layer| layer.renew(now)) {
                 self.asks.push((from, line, layer));
             }
         }
-        std::mem::take(&mut seat.supplies)
     }
 
-    // Forwards packets to one participant; gives how many.
+    // Forwards packets to one participant.
     fn forward_to(
         &mut self,
         now: Instant,
         from: Place,
         packets: &[Packet],
         to: Place,
-        (supplies, writes): (&mut [Supply], &mut Vec<(Mid, RtpWrite)>),
-    ) -> u64 {
+        (supplies, writes, tally): (&mut [Supply], &mut Vec<(Mid, RtpWrite)>, &mut Tally),
+    ) {
         let ready = |c: &&mut Connection| c.connected && now.saturating_duration_since(c.heard_at) < CONSENT;
         let Some(receiver) = self.places.connection_mut(to).filter(ready) else {
+            tally.dropped += packets.len() as u64;
             packets.iter().for_each(|_| self.drop_packet(DropCause::ReceiverNotReady));
-            return 0;
+            return;
         };
         let mut begins = false;
         for packet in packets {
@@ -243,6 +251,7 @@ impl Core {
                     }
                     match line.outgoing(now, packet, &receiver.driver) {
                         Ok(write) => {
+                            tally.bytes += packet.bytes();
                             writes.push((line.mid, write));
                             continue;
                         }
@@ -251,17 +260,17 @@ impl Core {
                     }
                 }
             };
+            tally.dropped += 1;
             if let Some(count) = self.counters.dropped.get_mut(cause as usize) {
                 *count += 1;
             }
         }
-        let forwarded = writes.len() as u64;
-        if forwarded > 0 {
+        tally.forwarded += writes.len() as u64;
+        if !writes.is_empty() {
             self.write(now, to, writes);
         } else if begins {
             self.schedule(to);
         }
-        forwarded
     }
 
     /// Sends packets to a participant. They are taken out.
@@ -305,7 +314,7 @@ impl Core {
         if connection.views
             && let Some(room) = self.rooms.get_mut(&seat.room)
         {
-            room.viewers = room.viewers.saturating_sub(1);
+            room.viewers -= 1;
         }
         if self.names.get(&connection.ufrag) == Some(&place) {
             self.names.remove(&connection.ufrag);
@@ -325,15 +334,15 @@ impl Core {
         let Some(seat) = self.places.remove(place) else { return };
         let Some(room) = self.rooms.get_mut(&seat.room) else { return };
         room.remove(seat.participant, place);
-        if room.members().is_empty() {
-            self.rooms.remove(&seat.room);
-        } else if !seat.supplies.is_empty() {
+        if !seat.supplies.is_empty() {
             self.detach(seat.room, place);
+            self.tell_gone(seat.room, seat.participant);
         }
+        self.forget_if_empty(seat.room);
     }
 
     // Frees the lines on which somebody was sent who is gone.
-    fn detach(&mut self, room: RoomId, gone: Place) {
+    pub(super) fn detach(&mut self, room: RoomId, gone: Place) {
         let members = self.rooms.get(&room).map(Room::members).unwrap_or_default();
         for member in members {
             let Some(connection) = self.places.connection_mut(*member) else { continue };

@@ -83,3 +83,67 @@ impl Group {
         &self.packets
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::room::Track;
+    use str0m::media::MediaKind;
+
+    fn packet(seq: u64, key: bool) -> Packet {
+        Packet::for_tests(Track::for_tests(MediaKind::Video), seq, key)
+    }
+
+    fn numbers(group: &Group) -> Vec<u64> {
+        group.packets().iter().map(|packet| packet.seq).collect()
+    }
+
+    #[test]
+    fn it_begins_with_a_key_frame_and_ends_with_the_next() {
+        let (mut group, now) = (Group::default(), Instant::now());
+        group.push(now, &packet(1, false));
+        assert!(!group.is_ready(now) && group.wants_key_frame(now));
+        for seq in 2..6 {
+            group.push(now, &packet(seq, seq == 2));
+        }
+        assert_eq!(numbers(&group), [2, 3, 4, 5]);
+        assert!(group.is_ready(now) && !group.wants_key_frame(now));
+        let before = group.generation();
+        group.push(now, &packet(6, true));
+        group.push(now, &packet(5, false));
+        assert_eq!(numbers(&group), [6], "and nothing that came late of the one before");
+        assert!(group.generation() > before);
+    }
+
+    #[test]
+    fn a_key_frame_that_came_in_disorder_is_whole() {
+        let (mut group, now) = (Group::default(), Instant::now());
+        group.push(now, &packet(1, true));
+        let mut second = packet(4, false);
+        second.time = packet(3, true).time;
+        group.push(now, &packet(2, false));
+        group.push(now, &second);
+        group.push(now, &packet(3, true));
+        assert_eq!(numbers(&group), [3, 4]);
+    }
+
+    #[test]
+    fn it_is_bounded_in_bytes_and_in_age_and_says_so_before() {
+        let (mut group, now) = (Group::default(), Instant::now());
+        group.push(now, &packet(1, true));
+        let mut seq = 1;
+        while group.is_ready(now) {
+            seq += 1;
+            group.push(now, &packet(seq, false));
+            assert!(group.bytes <= BYTES_MAX);
+            assert!(group.bytes < RENEW_BYTES || group.wants_key_frame(now));
+        }
+        assert!(seq as usize * packet(1, false).bytes() > BYTES_MAX && numbers(&group).is_empty());
+        group.push(now, &packet(9_000, true));
+        assert!(!group.wants_key_frame(now + RENEW_AGE - Duration::from_millis(1)));
+        assert!(group.wants_key_frame(now + RENEW_AGE) && group.is_ready(now + RENEW_AGE));
+        assert!(!group.is_ready(now + AGE_MAX), "nobody begins with so old a one");
+        group.push(now + AGE_MAX, &packet(9_001, false));
+        assert!(numbers(&group).is_empty());
+    }
+}

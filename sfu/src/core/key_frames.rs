@@ -55,7 +55,10 @@ impl Core {
         else {
             return;
         };
-        let Some(connection) = seat.connection.as_ref().filter(|connection| connection.connected) else { return };
+        if self.ask_home(sender, line, rid) {
+            return;
+        }
+        let Some(connection) = self.places.connection(sender).filter(|connection| connection.connected) else { return };
         let Some(mid) = connection.lines.get(line).map(|line| line.mid) else { return };
         self.drive(now, sender, Mutation::KeyFrame(mid, rid));
         self.send();

@@ -12,7 +12,7 @@ const SMOOTHING: u64 = 12;
 const STEPS_MAX: u128 = 100;
 
 /// An exponentially weighted mean of bits in a second.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Meter {
     step_since: Option<Instant>,
     step_bits: u64,
@@ -21,10 +21,6 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new() -> Self {
-        Self { step_since: None, step_bits: 0, steps: 0, bit_s: 0 }
-    }
-
     pub(super) fn count(&mut self, now: Instant, bytes: usize) {
         self.pass(now);
         self.step_bits += bytes as u64 * 8;
@@ -64,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_steady_stream_is_known_after_a_step_and_forgotten_when_it_ends() {
-        let (mut meter, mut now) = (Meter::new(), Instant::now());
+        let (mut meter, mut now) = (Meter::default(), Instant::now());
         for n in 0..200 {
             meter.count(now, 1_000);
             now += Duration::from_millis(20);
@@ -79,7 +75,7 @@ mod tests {
 
     #[test]
     fn one_key_frame_moves_the_mean_little() {
-        let (mut meter, mut now) = (Meter::new(), Instant::now());
+        let (mut meter, mut now) = (Meter::default(), Instant::now());
         for n in 0..300 {
             meter.count(now, if n == 200 { 50_000 } else { 5_000 });
             now += Duration::from_millis(33);

@@ -15,13 +15,15 @@ mod group;
 mod key_frames;
 mod line;
 mod meter;
+mod numbers;
 mod packet;
 mod path;
 mod pictures;
 mod places;
 pub mod rewrite;
 mod room;
-mod sdp;
+pub(crate) mod sdp;
+mod spill;
 mod stun;
 mod supply;
 mod view;
@@ -42,6 +44,7 @@ use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpWrite, Ssrc};
 
 pub(crate) use places::Place;
+pub use spill::{Message, Worth};
 
 /// A participant is lost when nothing of it was heard for this long. Clients check the path every 2.5 s or so (RFC 7675 section
 /// 5.1 asks for 5 s), so one lost check does not make a lost participant.
@@ -105,6 +108,13 @@ pub enum Output {
     Transmit(Transmit),
     /// Something to tell the node.
     Event(Event),
+    /// Something to tell another shard, by its number.
+    Relay {
+        /// Which.
+        shard: usize,
+        /// What.
+        message: Message,
+    },
 }
 
 /// A datagram to send. Shows no address.
@@ -156,6 +166,8 @@ pub struct Core {
     asks: Vec<(Place, usize, usize)>,
     rungs: Vec<choice::Rung>,
     next_serial: u64,
+    // Places of those who stand in for somebody on another shard.
+    stand_ins: usize,
     counters: Counters,
 }
 
@@ -196,6 +208,7 @@ impl Core {
             asks: Vec::new(),
             rungs: Vec::new(),
             next_serial: 0,
+            stand_ins: 0,
             counters: Counters::default(),
         })
     }
@@ -297,7 +310,7 @@ impl Core {
             // Refused by the living session: then it is taken for a new one, whatever it looks like.
             offer = Offer::parse(offer_sdp)?;
         }
-        let members = self.rooms.get(&room).map_or(0, |room| room.members().len());
+        let members = self.rooms.get(&room).map_or(0, Room::participants);
         if place.is_none() && members >= self.config.room_participants_max {
             return Err(ConnectError::RoomFull);
         }
@@ -355,10 +368,8 @@ impl Core {
                 connection.renew_tracks();
             }
         } else if !allowed {
-            seat.allowed_since = None;
-            // What waits is not forwarded any more, and nobody who comes now is shown what was kept.
-            seat.waiting.take();
-            seat.supplies.iter_mut().for_each(supply::Supply::forget_groups);
+            seat.forbid();
+            self.tell_forbidden(room, participant);
         }
     }
 
@@ -377,6 +388,7 @@ impl Core {
         for place in gone.members() {
             self.remove(now, *place);
         }
+        self.leave_home(room, &gone);
     }
 
     /// Disconnects everybody.
@@ -398,14 +410,19 @@ impl Core {
         self.rooms.contains_key(&room)
     }
 
-    /// Rooms now.
+    /// Whether somebody has a place in a room here.
+    pub fn has_participant(&self, room: RoomId, participant: ParticipantId) -> bool {
+        self.find(room, participant).is_some()
+    }
+
+    /// Rooms now that are at home here.
     pub fn rooms(&self) -> usize {
-        self.rooms.len()
+        self.rooms.values().filter(|room| room.home.is_none()).count()
     }
 
     /// Participants now.
     pub fn participants(&self) -> usize {
-        self.places.len()
+        self.places.len() - self.stand_ins
     }
 
     fn find(&self, room: RoomId, participant: ParticipantId) -> Option<Place> {

@@ -57,6 +57,24 @@ impl Packet {
         }
     }
 
+    /// A packet of some stream.
+    #[cfg(test)]
+    pub(super) fn for_tests(track: Track, seq: u64, key: bool) -> Self {
+        Self {
+            track,
+            seq,
+            time: 3_000 * seq as u32,
+            marker: true,
+            audio_level: None,
+            voice_activity: None,
+            orientation: None,
+            payload: Arc::from([0; 1_000]),
+            arrived: Instant::now(),
+            descriptor: None,
+            key,
+        }
+    }
+
     /// The header extensions to send. Only what describes the media goes on; the others belong to the hop.
     pub(super) fn extensions(&self) -> ExtensionValues {
         ExtensionValues {

@@ -1,6 +1,7 @@
 //! A room, a participant's place in it, and the connection that fills that.
 use super::driver::{Dead, Driver, Mutation, Outcome, Role};
 use super::line::{self, Line};
+use super::numbers::Traffic;
 use super::packet::Packet;
 use super::path::Path;
 use super::sdp::{self, Offer, SessionMark};
@@ -44,8 +45,15 @@ pub(super) struct Source {
 pub(super) struct Room {
     members: Vec<Key>,
     index: HashMap<ParticipantId, Key>,
-    /// How many of them only receive.
-    pub(super) viewers: usize,
+    /// How many of them only receive. A difference where the room is taken out of its store for the moment.
+    pub(super) viewers: isize,
+    /// Where the room is at home, when that is another shard, and which one this is.
+    pub(super) home: Option<(usize, usize)>,
+    /// Who stands here for those who send at home.
+    pub(super) stand_ins: HashMap<ParticipantId, Key>,
+    /// The further shards that have viewers of it, when it is at home here.
+    pub(super) further: Vec<usize>,
+    pub(super) traffic: Traffic,
 }
 
 impl Room {
@@ -66,6 +74,10 @@ impl Room {
         }
     }
 
+    pub(super) fn participants(&self) -> usize {
+        self.index.len()
+    }
+
     pub(super) fn members(&self) -> &[Key] {
         &self.members
     }
@@ -82,6 +94,20 @@ pub(super) struct Track {
     pub(super) payload: PayloadParams,
     /// Tells streams apart for the rewriters; grows.
     pub(super) serial: u64,
+}
+
+#[cfg(test)]
+impl Track {
+    pub(super) fn for_tests(kind: MediaKind) -> Self {
+        let spec = str0m::format::CodecSpec {
+            codec: str0m::format::Codec::Vp8,
+            clock_rate: str0m::media::Frequency::NINETY_KHZ,
+            channels: None,
+            format: str0m::format::FormatParams::default(),
+        };
+        let payload = PayloadParams::new(96.into(), None, spec);
+        Self { ssrc: 1.into(), line: 0, layer: 0, kind, payload, serial: 1 }
+    }
 }
 
 /// A participant's place in a room. It outlives connections.
@@ -147,6 +173,13 @@ impl Place {
             waiting: Waiting::default(),
             supplies: Vec::new(),
         }
+    }
+
+    /// What waits is not forwarded any more, and nobody who comes now is shown what was kept.
+    pub(super) fn forbid(&mut self) {
+        self.allowed_since = None;
+        self.waiting.take();
+        self.supplies.iter_mut().for_each(Supply::forget_groups);
     }
 
     /// What it sends on a line.

@@ -32,8 +32,6 @@ impl Offer {
         }
         let (mut kept, mut lines) = (String::with_capacity(text.len()), 0);
         let (mut fingerprint, mut origin) = (None, None);
-        // A line says it itself (RFC 3264 section 5.1).
-        let mut receiving = 0;
         for line in text.lines() {
             if let Some(media) = line.strip_prefix("m=") {
                 lines += 1;
@@ -44,8 +42,6 @@ impl Offer {
                 continue;
             } else if let Some(value) = line.strip_prefix("a=fingerprint:") {
                 fingerprint.get_or_insert_with(|| value.trim().to_ascii_lowercase());
-            } else if line.trim_end() == "a=recvonly" && lines > 0 {
-                receiving += 1;
             } else if let Some(value) = line.strip_prefix("o=") {
                 origin.get_or_insert_with(|| value.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
             }
@@ -57,8 +53,15 @@ impl Offer {
         }
         let (Some(fingerprint), Some(origin)) = (fingerprint, origin) else { return Err(ConnectError::Offer) };
         let sdp = SdpOffer::from_sdp_string(&kept).map_err(|_| ConnectError::Offer)?;
-        Ok(Self { sdp, session: SessionMark { fingerprint, origin }, receives_only: lines > 0 && receiving == lines })
+        Ok(Self { sdp, session: SessionMark { fingerprint, origin }, receives_only: receives_only(text) })
     }
+}
+
+/// Whether somebody who makes this offer only receives.
+pub(crate) fn receives_only(offer: &str) -> bool {
+    let is = |line: &&str, what: &str| line.trim_end().starts_with(what);
+    let lines = offer.lines().filter(|line| is(line, "m=")).count();
+    lines > 0 && offer.lines().filter(|line| line.trim_end() == "a=recvonly").count() == lines
 }
 
 /// The lines of an SDP by their `a=mid`, in order.

@@ -6,7 +6,7 @@ use super::group::Group;
 use super::meter::Meter;
 use super::packet::Packet;
 use std::time::{Duration, Instant};
-use str0m::media::Rid;
+use str0m::media::{MediaKind, Rid};
 
 /// Layers of one line that are taken; browsers send three.
 pub(super) const LAYERS_MAX: usize = 4;
@@ -21,6 +21,7 @@ const SILENT_AFTER: Duration = Duration::from_millis(1_500);
 #[derive(Default)]
 pub(super) struct Supply {
     layers: Vec<Layer>,
+    kind: Option<MediaKind>,
     // Somebody may come late.
     keeps_groups: bool,
 }
@@ -74,7 +75,7 @@ impl Layer {
     fn new(rid: Option<Rid>) -> Self {
         Self {
             rid,
-            meter: Meter::new(),
+            meter: Meter::default(),
             heard_at: None,
             group: Group::default(),
             asked_at: None,
@@ -116,7 +117,9 @@ impl Layer {
 
     /// The renewal of the group for later viewers: true when the sender is to be asked for a key frame now.
     pub(super) fn renew(&mut self, now: Instant) -> bool {
-        self.group.wants_key_frame(now) && self.ask(now)
+        let asks = self.group.wants_key_frame(now) && self.ask(now);
+        self.count.key_frames_wanted += u64::from(asks);
+        asks
     }
 }
 
@@ -135,6 +138,7 @@ impl Supply {
     /// Takes note of a packet.
     pub(super) fn take(&mut self, now: Instant, packet: &Packet) {
         let keeps_groups = self.keeps_groups;
+        self.kind = Some(packet.track.kind);
         let Some(layer) = self.layers.get_mut(packet.track.layer) else { return };
         layer.heard_at = Some(now);
         layer.meter.count(now, packet.bytes());
@@ -166,6 +170,11 @@ impl Supply {
 
     pub(super) fn layer_mut(&mut self, layer: usize) -> Option<&mut Layer> {
         self.layers.get_mut(layer)
+    }
+
+    /// Sound or pictures; none before the first packet.
+    pub(super) fn kind(&self) -> Option<MediaKind> {
+        self.kind
     }
 
     /// Whether it is a simulcast: only then there is a choice.

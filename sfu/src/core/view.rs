@@ -133,6 +133,11 @@ impl View {
         self.current
     }
 
+    /// The layer that is meant to be shown; `None`: sound only.
+    pub(super) fn chosen(&self) -> Option<usize> {
+        self.choice.as_ref().map_or(self.current, Choice::layer)
+    }
+
     /// When more of the backlog is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.backlog.as_ref().map(|backlog| backlog.due)

@@ -1,5 +1,6 @@
 //! Viewers: which layer each gets, and what is kept for those who come late.
 use super::choice::Input;
+use super::numbers::Tally;
 use super::view::Wish;
 use super::{Core, Place};
 use std::time::Instant;
@@ -67,6 +68,7 @@ impl Core {
             return;
         }
         let mut writes = std::mem::take(&mut self.writes);
+        let mut bytes = 0;
         for index in 0..connection_lines(self, viewer) {
             let line = self.places.connection(viewer).and_then(|connection| connection.lines.get(index));
             let Some(source) = line.filter(|line| line.view.is_some()).and_then(|line| line.source()) else { continue };
@@ -83,6 +85,7 @@ impl Core {
                 }
                 for late in late {
                     if let Ok(write) = line.outgoing_at(now, late.packet, (late.time, late.at), &connection.driver) {
+                        bytes += late.packet.bytes();
                         writes.push((line.mid, write));
                     }
                 }
@@ -91,7 +94,12 @@ impl Core {
                 seat.supplies = supplies;
             }
         }
-        self.counters.forwarded += writes.len() as u64;
+        let forwarded = writes.len() as u64;
+        self.counters.forwarded += forwarded;
+        let room = self.places.get(viewer).map(|seat| seat.room);
+        if let Some(room) = room.and_then(|room| self.rooms.get_mut(&room)) {
+            room.traffic.count(now, Tally { forwarded, dropped: 0, bytes });
+        }
         if writes.is_empty() {
             self.schedule(viewer);
         } else {

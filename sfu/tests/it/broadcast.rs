@@ -229,3 +229,54 @@ fn viewers_are_asked_to_estimate_their_way_and_others_to_report_arrivals() {
     assert!(speaker.contains("transport-wide-cc"), "{speaker}");
     assert!(speaker.contains("a=simulcast:recv h;m;l"), "{speaker}");
 }
+
+#[test]
+fn a_forged_packet_on_the_resend_stream_does_not_end_the_resends() {
+    let mut broadcast = Broadcast::start(16, &LAYERS);
+    let viewer = broadcast.join(2);
+    broadcast.run(9 * SECOND);
+    broadcast.world.link.loss_percent = 2;
+    broadcast.run(3 * SECOND);
+    let from = broadcast.world.peers[0].address;
+    // The resend streams have payload types of their own; their first packets still name the layer.
+    let main = broadcast.world.arrived.iter().find(|(source, b)| *source == from && b[0] == 0x90 && b.len() > 800);
+    let main = main.unwrap().1[1] & 0x7f;
+    let resent: Vec<_> = (broadcast.world.arrived.iter())
+        .filter(|(source, b)| *source == from && b[0] == 0x90 && b[1] & 0x7f == main + 1)
+        .map(|(_, bytes)| bytes.clone())
+        .collect();
+    assert!(resent.len() > 5, "{}", resent.len());
+    for (n, mut forged) in resent.into_iter().enumerate().take(30) {
+        forged[8..12].copy_from_slice(&[0xBA, 0xD0, 2, n as u8]);
+        broadcast.world.inject(from, &forged);
+    }
+    let since = broadcast.now();
+    broadcast.run(10 * SECOND);
+    broadcast.world.link.loss_percent = 0;
+    broadcast.run(SECOND);
+    let shown = broadcast.pictures(viewer).iter().filter(|shown| shown.at >= since).count();
+    assert!(shown > 310, "{shown} of 330");
+}
+
+#[test]
+fn hundreds_come_and_go_at_once() {
+    let mut broadcast = Broadcast::start(17, &[("", 100_000)]);
+    let now = broadcast.now();
+    let offer = broadcast.world.device(2).viewer_offer(now);
+    let who = |n: u16| {
+        let mut bytes = [3; 16];
+        bytes[..2].copy_from_slice(&n.to_be_bytes());
+        wardline_sfu::ParticipantId::from_bytes(bytes)
+    };
+    let room = crate::support::ROOM;
+    for n in 0..600 {
+        broadcast.world.core.connect(now, room, who(n), &offer).unwrap();
+    }
+    assert_eq!(broadcast.world.core.participants(), 601);
+    for n in (0..600).step_by(2) {
+        assert!(!broadcast.world.core.disconnect(now, room, who(n)));
+    }
+    assert!(!broadcast.world.core.has_participant(room, who(0)) && broadcast.world.core.has_participant(room, who(1)));
+    broadcast.world.core.close_room(now, room);
+    assert_eq!((broadcast.world.core.participants(), broadcast.world.core.rooms()), (0, 0));
+}

@@ -17,6 +17,10 @@ mod presence;
 #[cfg(test)]
 mod replacement;
 #[cfg(test)]
+mod room_stats;
+#[cfg(test)]
+mod spill;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod video;

@@ -38,6 +38,14 @@ impl Broadcast {
         self.world.enter(n, peer, &offer).unwrap()
     }
 
+    /// A viewer comes to the second shard.
+    pub fn join_second(&mut self, n: u8) -> usize {
+        let mut peer = self.world.device(n);
+        peer.estimator.on = true;
+        let offer = peer.viewer_offer(self.world.now);
+        self.world.enter_second(n, peer, &offer).unwrap()
+    }
+
     /// The camera runs, and sound with it.
     pub fn run(&mut self, length: Duration) {
         let until = self.world.now + length;
