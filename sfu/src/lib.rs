@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod id;
 pub mod net;
+mod room_stats;
 mod stats;
 
 pub use config::Config;
@@ -18,4 +19,5 @@ pub use error::{Busy, ConnectError, StartError};
 pub use event::Event;
 pub use id::{ParticipantId, RoomId};
 pub use net::Sfu;
+pub use room_stats::{LayerStats, RoomStats};
 pub use stats::{DropCause, Stats};

@@ -1,11 +1,15 @@
 //! What becomes of a session's outcome: datagrams, events, and packets forwarded to the others of the room.
 use super::driver::Mutation;
-use super::line::{self, Refused};
-use super::room::{Connection, Source, Track};
+use super::line::{self, Line, Refused};
+use super::numbers::Tally;
+use super::packet::Packet;
+use super::room::{Connection, Room, Source};
+use super::supply::Supply;
+use super::view::{View, Wish};
 use super::{CONSENT, Core, LOST_AFTER, Output, Place, Remote, Transmit, Transport, stun};
 use crate::{DropCause, Event, RoomId};
 use std::time::Instant;
-use str0m::media::Mid;
+use str0m::media::{Mid, Rid};
 use str0m::net::Protocol;
 use str0m::rtp::{RtpPacket, RtpWrite};
 
@@ -16,6 +20,15 @@ impl Core {
         if self.outcome.connected {
             self.connected(now, place);
         }
+        if let Some(bit_s) = self.outcome.estimate_bit_s
+            && let Some(connection) = self.places.connection_mut(place)
+        {
+            connection.path.estimated(now, bit_s);
+        }
+        if let Some(connection) = self.places.connection_mut(place) {
+            connection.path.reported(&self.outcome.reports);
+        }
+        let judge = self.outcome.estimate_bit_s.is_some() || !self.outcome.reports.is_empty();
         if !self.outcome.packets.is_empty() || !self.outcome.key_frames_wanted.is_empty() {
             // Forwarding drives other sessions, each with its own outcome.
             let spare = std::mem::take(&mut self.spare_outcome);
@@ -23,8 +36,8 @@ impl Core {
             if !outcome.packets.is_empty() {
                 self.heard(now, place);
             }
-            for (mid, packet) in outcome.packets.drain(..) {
-                self.take(now, place, mid, packet);
+            for (mid, rid, packet) in outcome.packets.drain(..) {
+                self.take(now, place, (mid, rid), packet);
             }
             for mid in outcome.key_frames_wanted.drain(..) {
                 self.pass_key_frame_request(now, place, mid);
@@ -34,11 +47,14 @@ impl Core {
         if self.outcome.closed {
             self.gone(place);
         }
+        if judge {
+            self.judge(now, place);
+        }
         self.schedule(place);
     }
 
     // Hands out the datagrams of the outcome.
-    fn send(&mut self) {
+    pub(super) fn send(&mut self) {
         let transmits = self.outcome.transmits.drain(..).map(|transmit| {
             let transport = if transmit.proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
             Output::Transmit(Transmit {
@@ -102,15 +118,21 @@ impl Core {
     }
 
     // Takes a packet of a participant in; it leaves with [`Core::forward`].
-    fn take(&mut self, now: Instant, from: Place, mid: Mid, packet: RtpPacket) {
+    fn take(&mut self, now: Instant, from: Place, (mid, rid): (Mid, Option<Rid>), packet: RtpPacket) {
         let Some(seat) = self.places.get_mut(from) else { return };
         if seat.allowed_since.is_none() {
             return self.drop_packet(DropCause::NotAllowed);
         }
-        let Some(track) = seat.connection.as_mut().and_then(|c| c.track(mid, &packet, &mut self.next_serial)) else {
+        let Some(track) = seat.track(mid, rid, &packet, &mut self.next_serial) else {
             return self.drop_packet(DropCause::NoLine);
         };
-        if seat.waiting.push(now, track, packet) {
+        self.take_in(now, from, Packet::new(track, packet));
+    }
+
+    /// Takes a packet in that is known to be of the participant.
+    pub(super) fn take_in(&mut self, now: Instant, from: Place, packet: Packet) {
+        let Some(seat) = self.places.get_mut(from) else { return };
+        if seat.waiting.push(now, packet) {
             self.waiting.push_back(from);
         }
     }
@@ -136,51 +158,101 @@ impl Core {
         }
     }
 
-    fn forward_all(&mut self, now: Instant, from: Place, room: RoomId, packets: &[(Track, RtpPacket)]) {
-        let Some(members) = self.rooms.get_mut(&room).map(std::mem::take) else { return };
+    fn forward_all(&mut self, now: Instant, from: Place, room: RoomId, packets: &[Packet]) {
+        let Some(mut members) = self.rooms.get_mut(&room).map(std::mem::take) else { return };
+        self.note(now, from, &members, packets);
+        let passed_on = self.pass_on(from, &members, packets);
+        let mut supplies = self.places.get_mut(from).map(|seat| std::mem::take(&mut seat.supplies)).unwrap_or_default();
         let mut writes = std::mem::take(&mut self.writes);
-        let mut forwarded = 0;
-        for to in members.iter().copied().filter(|to| *to != from) {
-            forwarded += self.forward_to(now, from, packets, to, &mut writes);
+        let mut tally = Tally::default();
+        for to in members.members().iter().copied().filter(|to| *to != from) {
+            self.forward_to(now, from, packets, to, (&mut supplies, &mut writes, &mut tally));
         }
         self.writes = writes;
+        members.traffic.count(now, tally);
+        let forwarded = tally.forwarded;
         if let Some(slot) = self.rooms.get_mut(&room) {
+            // Who was found to be gone meanwhile.
+            members.viewers += slot.viewers;
             *slot = members;
         }
+        if let Some(seat) = self.places.get_mut(from) {
+            seat.supplies = supplies;
+        }
         self.counters.forwarded += forwarded;
-        if forwarded > 0 {
+        if forwarded > 0 || passed_on {
             self.tell_first_packet(now, from);
+        }
+        self.ask_what_is_wished(now);
+    }
+
+    // Takes note of packets before they are forwarded.
+    fn note(&mut self, now: Instant, from: Place, room: &Room, packets: &[Packet]) {
+        let Some(seat) = self.places.get_mut(from) else { return };
+        let has_viewers = room.viewers > 0 || !room.further.is_empty();
+        // Elsewhere it is home that keeps key frames coming.
+        let renews = has_viewers && room.home.is_none();
+        for packet in packets {
+            let (line, layer) = (packet.track.line, packet.track.layer);
+            let supply = seat.supply(line);
+            if packet.track.kind.is_video() {
+                supply.keep_groups(has_viewers || supply.is_simulcast());
+            }
+            supply.take(now, packet);
+            if renews && packet.track.kind.is_video() && supply.layer_mut(layer).is_some_and(|layer| layer.renew(now)) {
+                self.asks.push((from, line, layer));
+            }
         }
     }
 
-    // Forwards packets to one participant; gives how many.
+    // Forwards packets to one participant.
     fn forward_to(
         &mut self,
         now: Instant,
         from: Place,
-        packets: &[(Track, RtpPacket)],
+        packets: &[Packet],
         to: Place,
-        writes: &mut Vec<(Mid, RtpWrite)>,
-    ) -> u64 {
+        (supplies, writes, tally): (&mut [Supply], &mut Vec<(Mid, RtpWrite)>, &mut Tally),
+    ) {
         let ready = |c: &&mut Connection| c.connected && now.saturating_duration_since(c.heard_at) < CONSENT;
         let Some(receiver) = self.places.connection_mut(to).filter(ready) else {
+            tally.dropped += packets.len() as u64;
             packets.iter().for_each(|_| self.drop_packet(DropCause::ReceiverNotReady));
-            return 0;
+            return;
         };
-        // Hardly ever more than one: a line gets its source once.
-        let mut fresh = None;
-        for (track, packet) in packets {
+        let mut begins = false;
+        for packet in packets {
+            let track = &packet.track;
             let source = Source { place: from, line: track.line };
             let cause = match line::assign(&mut receiver.lines, source, track.kind) {
                 None => DropCause::NoLine,
                 Some(assigned) => {
-                    if assigned.fresh && track.kind.is_video() {
-                        fresh = Some(track.line);
+                    let line = assigned.line;
+                    if assigned.fresh
+                        && track.kind.is_video()
+                        && let Some(supply) = supplies.get_mut(track.line)
+                    {
+                        let wish = begin(now, line, receiver.views, supply);
+                        begins = true;
+                        let layer = match wish {
+                            Wish::KeyFrame(layer) => supply.layer_mut(layer).map(|state| (layer, state)),
+                            Wish::Nothing => None,
+                        };
+                        // Without layers everything is shown meanwhile, and whoever cannot make anything of it asks again.
+                        let awaited = line.view.as_ref().is_some_and(View::chooses);
+                        if let Some((layer, state)) = layer
+                            && state.want_key_frame(now, awaited)
+                        {
+                            self.asks.push((from, track.line, layer));
+                        }
                     }
-                    let mid = assigned.line.mid;
-                    match assigned.line.outgoing(now, track, packet, &receiver.driver) {
+                    if line.view.as_mut().is_some_and(|view| !view.shows(now, packet)) {
+                        continue;
+                    }
+                    match line.outgoing(now, packet, &receiver.driver) {
                         Ok(write) => {
-                            writes.push((mid, write));
+                            tally.bytes += packet.bytes();
+                            writes.push((line.mid, write));
                             continue;
                         }
                         Err(Refused::NoCodec) => DropCause::NoLine,
@@ -188,26 +260,30 @@ impl Core {
                     }
                 }
             };
+            tally.dropped += 1;
             if let Some(count) = self.counters.dropped.get_mut(cause as usize) {
                 *count += 1;
             }
         }
-        let forwarded = writes.len() as u64;
-        if forwarded > 0 {
-            self.drive(now, to, Mutation::Write(writes));
-            // What a session that broke did not take goes to nobody else.
-            writes.clear();
-            let closed = self.outcome.closed;
-            self.send();
-            if closed {
-                self.gone(to);
-            }
+        tally.forwarded += writes.len() as u64;
+        if !writes.is_empty() {
+            self.write(now, to, writes);
+        } else if begins {
             self.schedule(to);
         }
-        if let Some(line) = fresh {
-            self.ask_key_frame(now, from, line);
+    }
+
+    /// Sends packets to a participant. They are taken out.
+    pub(super) fn write(&mut self, now: Instant, to: Place, writes: &mut Vec<(Mid, RtpWrite)>) {
+        self.drive(now, to, Mutation::Write(writes));
+        // What a session that broke did not take goes to nobody else.
+        writes.clear();
+        let closed = self.outcome.closed;
+        self.send();
+        if closed {
+            self.gone(to);
         }
-        forwarded
+        self.schedule(to);
     }
 
     fn tell_first_packet(&mut self, now: Instant, from: Place) {
@@ -219,25 +295,6 @@ impl Core {
             participant: seat.participant,
             after_allowed: now.saturating_duration_since(allowed_since),
         }));
-    }
-
-    // A receiver wants a key frame on a line: the track's sender is asked for one.
-    fn pass_key_frame_request(&mut self, now: Instant, receiver: Place, mid: Mid) {
-        let lines = self.places.connection(receiver).map(|connection| connection.lines.as_slice()).unwrap_or_default();
-        if let Some(source) = lines.iter().find(|line| line.mid == mid).and_then(|line| line.source()) {
-            self.ask_key_frame(now, source.place, source.line);
-        }
-    }
-
-    fn ask_key_frame(&mut self, now: Instant, sender: Place, line: usize) {
-        let Some(connection) = self.places.connection_mut(sender) else { return };
-        let Some(mid) = connection.lines.get(line).map(|line| line.mid) else { return };
-        if !connection.connected || !connection.may_ask_key_frame(now) {
-            return;
-        }
-        self.drive(now, sender, Mutation::KeyFrame(mid));
-        self.send();
-        self.schedule(sender);
     }
 
     // The session ended by itself: its place is kept.
@@ -252,7 +309,13 @@ impl Core {
 
     /// Forgets a place's connection and everything that leads to it.
     pub(super) fn drop_connection(&mut self, place: Place) {
-        let Some(connection) = self.places.get_mut(place).and_then(|seat| seat.connection.take()) else { return };
+        let Some(seat) = self.places.get_mut(place) else { return };
+        let Some(connection) = seat.connection.take() else { return };
+        if connection.views
+            && let Some(room) = self.rooms.get_mut(&seat.room)
+        {
+            room.viewers -= 1;
+        }
         if self.names.get(&connection.ufrag) == Some(&place) {
             self.names.remove(&connection.ufrag);
         }
@@ -269,18 +332,35 @@ impl Core {
         self.send();
         self.drop_connection(place);
         let Some(seat) = self.places.remove(place) else { return };
-        let Some(members) = self.rooms.get_mut(&seat.room) else { return };
-        members.retain(|member| *member != place);
-        for member in members.clone() {
-            let Some(connection) = self.places.connection_mut(member) else { continue };
+        let Some(room) = self.rooms.get_mut(&seat.room) else { return };
+        room.remove(seat.participant, place);
+        if !seat.supplies.is_empty() {
+            self.detach(seat.room, place);
+            self.tell_gone(seat.room, seat.participant);
+        }
+        self.forget_if_empty(seat.room);
+    }
+
+    // Frees the lines on which somebody was sent who is gone.
+    pub(super) fn detach(&mut self, room: RoomId, gone: Place) {
+        let members = self.rooms.get(&room).map(Room::members).unwrap_or_default();
+        for member in members {
+            let Some(connection) = self.places.connection_mut(*member) else { continue };
             for line in &mut connection.lines {
-                if line.source().is_some_and(|source| source.place == place) {
+                if line.source().is_some_and(|source| source.place == gone) {
                     line.detach();
                 }
             }
         }
-        if self.rooms.get(&seat.room).is_some_and(Vec::is_empty) {
-            self.rooms.remove(&seat.room);
-        }
     }
+}
+
+// What a receiver's line shows at first of a source.
+fn begin(now: Instant, line: &mut Line, views: bool, supply: &mut Supply) -> Wish {
+    if !views && !supply.is_simulcast() {
+        return Wish::KeyFrame(0);
+    }
+    let (view, wish) = View::start(now, supply);
+    line.view = Some(view);
+    wish
 }

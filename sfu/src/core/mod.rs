@@ -8,19 +8,31 @@
 //! video waits for the rest of its frame, a third of a millisecond at most.
 //!
 //! Absent: sockets, threads, clocks, a parser of payloads.
+pub mod choice;
 mod driver;
 mod forward;
+mod group;
+mod key_frames;
 mod line;
+mod meter;
+mod numbers;
+mod packet;
+mod path;
+mod pictures;
 mod places;
 pub mod rewrite;
 mod room;
-mod sdp;
+pub(crate) mod sdp;
+mod spill;
 mod stun;
+mod supply;
+mod view;
+mod viewing;
 
 use crate::{ConnectError, DropCause, Event, ParticipantId, RoomId, StartError};
 use driver::{Mutation, Outcome};
 use places::{Places, Timers};
-use room::{Connection, Place as Seat};
+use room::{Connection, Place as Seat, Room};
 use sdp::Offer;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -32,6 +44,7 @@ use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpWrite, Ssrc};
 
 pub(crate) use places::Place;
+pub use spill::{Message, Worth};
 
 /// A participant is lost when nothing of it was heard for this long. Clients check the path every 2.5 s or so (RFC 7675 section
 /// 5.1 asks for 5 s), so one lost check does not make a lost participant.
@@ -95,6 +108,13 @@ pub enum Output {
     Transmit(Transmit),
     /// Something to tell the node.
     Event(Event),
+    /// Something to tell another shard, by its number.
+    Relay {
+        /// Which.
+        shard: usize,
+        /// What.
+        message: Message,
+    },
 }
 
 /// A datagram to send. Shows no address.
@@ -129,7 +149,7 @@ pub struct Core {
     config: Config,
     candidates: Vec<Candidate>,
     certificate: DtlsCert,
-    rooms: HashMap<RoomId, Vec<Place>>,
+    rooms: HashMap<RoomId, Room>,
     places: Places,
     addresses: HashMap<Remote, Place>,
     names: HashMap<String, Place>,
@@ -142,7 +162,12 @@ pub struct Core {
     waiting: VecDeque<Place>,
     // Reused from one receiver to the next.
     writes: Vec<(Mid, RtpWrite)>,
+    // Key frames that are to be asked for: of whom, on which line, of which layer.
+    asks: Vec<(Place, usize, usize)>,
+    rungs: Vec<choice::Rung>,
     next_serial: u64,
+    // Places of those who stand in for somebody on another shard.
+    stand_ins: usize,
     counters: Counters,
 }
 
@@ -180,7 +205,10 @@ impl Core {
             spare_outcome: Outcome::default(),
             waiting: VecDeque::new(),
             writes: Vec::new(),
+            asks: Vec::new(),
+            rungs: Vec::new(),
             next_serial: 0,
+            stand_ins: 0,
             counters: Counters::default(),
         })
     }
@@ -234,6 +262,8 @@ impl Core {
                 let event = Event::Lost { room: seat.room, participant: seat.participant };
                 self.outputs.push_back(Output::Event(event));
             }
+            self.ask_again(now, place);
+            self.send_late(now, place);
             if self.places.connection(place).is_some_and(|connection| connection.driver.timeout() <= now) {
                 self.drive(now, place, Mutation::Timeout);
                 self.finish(now, place);
@@ -280,7 +310,7 @@ impl Core {
             // Refused by the living session: then it is taken for a new one, whatever it looks like.
             offer = Offer::parse(offer_sdp)?;
         }
-        let members = self.rooms.get(&room).map_or(0, Vec::len);
+        let members = self.rooms.get(&room).map_or(0, Room::participants);
         if place.is_none() && members >= self.config.room_participants_max {
             return Err(ConnectError::RoomFull);
         }
@@ -298,11 +328,16 @@ impl Core {
             }
             None => {
                 let place = self.places.insert(Seat::new(room, participant));
-                self.rooms.entry(room).or_default().push(place);
+                self.rooms.entry(room).or_default().insert(participant, place);
                 place
             }
         };
         self.names.insert(connection.ufrag.clone(), place);
+        if connection.views
+            && let Some(room) = self.rooms.get_mut(&room)
+        {
+            room.viewers += 1;
+        }
         if let Some(seat) = self.places.get_mut(place) {
             seat.connection = Some(connection);
         }
@@ -333,9 +368,8 @@ impl Core {
                 connection.renew_tracks();
             }
         } else if !allowed {
-            seat.allowed_since = None;
-            // What waits is not forwarded any more.
-            seat.waiting.take();
+            seat.forbid();
+            self.tell_forbidden(room, participant);
         }
     }
 
@@ -349,9 +383,12 @@ impl Core {
 
     /// Disconnects everybody in a room.
     pub fn close_room(&mut self, now: Instant, room: RoomId) {
-        for place in self.rooms.get(&room).cloned().unwrap_or_default() {
-            self.remove(now, place);
+        // Taken out whole: whoever goes has nobody left to be detached from.
+        let Some(gone) = self.rooms.remove(&room) else { return };
+        for place in gone.members() {
+            self.remove(now, *place);
         }
+        self.leave_home(room, &gone);
     }
 
     /// Disconnects everybody.
@@ -373,19 +410,23 @@ impl Core {
         self.rooms.contains_key(&room)
     }
 
-    /// Rooms now.
+    /// Whether somebody has a place in a room here.
+    pub fn has_participant(&self, room: RoomId, participant: ParticipantId) -> bool {
+        self.find(room, participant).is_some()
+    }
+
+    /// Rooms now that are at home here.
     pub fn rooms(&self) -> usize {
-        self.rooms.len()
+        self.rooms.values().filter(|room| room.home.is_none()).count()
     }
 
     /// Participants now.
     pub fn participants(&self) -> usize {
-        self.places.len()
+        self.places.len() - self.stand_ins
     }
 
     fn find(&self, room: RoomId, participant: ParticipantId) -> Option<Place> {
-        let is = |place: &&Place| self.places.get(**place).is_some_and(|seat| seat.participant == participant);
-        self.rooms.get(&room)?.iter().find(is).copied()
+        self.rooms.get(&room)?.find(participant)
     }
 
     // Does one thing to a session; what came of it is left in `self.outcome` for `finish`.

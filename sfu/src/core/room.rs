@@ -1,16 +1,20 @@
-//! A participant's place in a room, and the connection that fills it.
-use super::driver::{Dead, Driver, Mutation, Outcome};
+//! A room, a participant's place in it, and the connection that fills that.
+use super::driver::{Dead, Driver, Mutation, Outcome, Role};
 use super::line::{self, Line};
+use super::numbers::Traffic;
+use super::packet::Packet;
+use super::path::Path;
 use super::sdp::{self, Offer, SessionMark};
 use super::stun::Transaction;
+use super::supply::Supply;
 use super::{CONNECT_WITHIN, LOST_AFTER, Place as Key, Remote};
 use crate::{ParticipantId, RoomId};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 use str0m::Candidate;
 use str0m::crypto::dtls::DtlsCert;
 use str0m::format::PayloadParams;
-use str0m::media::{MediaKind, Mid};
+use str0m::media::{MediaKind, Mid, Rid};
 use str0m::rtp::{RtpPacket, Ssrc};
 
 /// Addresses that one connection is known by; the oldest is forgotten. A participant has a few networks, and each a few pairs.
@@ -29,9 +33,6 @@ pub(super) const HOLD: Duration = Duration::from_micros(300);
 /// Packets of one participant that wait at most; with this many they leave.
 const WAITING_MAX: usize = 64;
 
-/// Key-frame requests to one participant are not sent more often.
-const KEY_FRAME_EVERY: Duration = Duration::from_millis(500);
-
 /// Whose track, and which: what an outgoing line is bound to. It outlives a reconnect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Source {
@@ -39,15 +40,74 @@ pub(super) struct Source {
     pub(super) line: usize,
 }
 
+/// Who is in a room.
+#[derive(Default)]
+pub(super) struct Room {
+    members: Vec<Key>,
+    index: HashMap<ParticipantId, Key>,
+    /// How many of them only receive. A difference where the room is taken out of its store for the moment.
+    pub(super) viewers: isize,
+    /// Where the room is at home, when that is another shard, and which one this is.
+    pub(super) home: Option<(usize, usize)>,
+    /// Who stands here for those who send at home.
+    pub(super) stand_ins: HashMap<ParticipantId, Key>,
+    /// The further shards that have viewers of it, when it is at home here.
+    pub(super) further: Vec<usize>,
+    pub(super) traffic: Traffic,
+}
+
+impl Room {
+    pub(super) fn find(&self, participant: ParticipantId) -> Option<Key> {
+        self.index.get(&participant).copied()
+    }
+
+    pub(super) fn insert(&mut self, participant: ParticipantId, place: Key) {
+        self.members.push(place);
+        self.index.insert(participant, place);
+    }
+
+    pub(super) fn remove(&mut self, participant: ParticipantId, place: Key) {
+        self.index.remove(&participant);
+        // The order of the members is nobody's business, and the last one takes the gap.
+        if let Some(at) = self.members.iter().position(|member| *member == place) {
+            self.members.swap_remove(at);
+        }
+    }
+
+    pub(super) fn participants(&self) -> usize {
+        self.index.len()
+    }
+
+    pub(super) fn members(&self) -> &[Key] {
+        &self.members
+    }
+}
+
 /// One incoming stream.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct Track {
     ssrc: Ssrc,
     pub(super) line: usize,
+    /// Which layer of the line it is, as its [`Supply`] counts them.
+    pub(super) layer: usize,
     pub(super) kind: MediaKind,
     pub(super) payload: PayloadParams,
     /// Tells streams apart for the rewriters; grows.
     pub(super) serial: u64,
+}
+
+#[cfg(test)]
+impl Track {
+    pub(super) fn for_tests(kind: MediaKind) -> Self {
+        let spec = str0m::format::CodecSpec {
+            codec: str0m::format::Codec::Vp8,
+            clock_rate: str0m::media::Frequency::NINETY_KHZ,
+            channels: None,
+            format: str0m::format::FormatParams::default(),
+        };
+        let payload = PayloadParams::new(96.into(), None, spec);
+        Self { ssrc: 1.into(), line: 0, layer: 0, kind, payload, serial: 1 }
+    }
 }
 
 /// A participant's place in a room. It outlives connections.
@@ -62,12 +122,14 @@ pub(super) struct Place {
     pub(super) scheduled: Option<Instant>,
     pub(super) connection: Option<Connection>,
     pub(super) waiting: Waiting,
+    /// What it sends, by its lines.
+    pub(super) supplies: Vec<Supply>,
 }
 
 /// What came of a participant and is not forwarded yet: the packets of a frame leave together, which makes one kernel call of them for each receiver.
 #[derive(Default)]
 pub(super) struct Waiting {
-    pub(super) packets: Vec<(Track, RtpPacket)>,
+    pub(super) packets: Vec<Packet>,
     /// When the first of them came.
     since: Option<Instant>,
     /// They need not wait any longer: a frame is complete, or something is among them that belongs to none.
@@ -76,12 +138,12 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// Adds a packet. True: it is the first.
-    pub(super) fn push(&mut self, now: Instant, track: Track, packet: RtpPacket) -> bool {
+    pub(super) fn push(&mut self, now: Instant, packet: Packet) -> bool {
         let first = self.since.is_none();
         self.since.get_or_insert(now);
         // In video the marker ends a frame (RFC 7741 section 4.1).
-        self.complete |= packet.header.marker || track.kind.is_audio() || self.packets.len() + 1 >= WAITING_MAX;
-        self.packets.push((track, packet));
+        self.complete |= packet.marker || packet.track.kind.is_audio() || self.packets.len() + 1 >= WAITING_MAX;
+        self.packets.push(packet);
         first
     }
 
@@ -91,7 +153,7 @@ impl Waiting {
     }
 
     /// Takes them out.
-    pub(super) fn take(&mut self) -> Vec<(Track, RtpPacket)> {
+    pub(super) fn take(&mut self) -> Vec<Packet> {
         self.since = None;
         self.complete = false;
         std::mem::take(&mut self.packets)
@@ -109,7 +171,24 @@ impl Place {
             scheduled: None,
             connection: None,
             waiting: Waiting::default(),
+            supplies: Vec::new(),
         }
+    }
+
+    /// What waits is not forwarded any more, and nobody who comes now is shown what was kept.
+    pub(super) fn forbid(&mut self) {
+        self.allowed_since = None;
+        self.waiting.take();
+        self.supplies.iter_mut().for_each(Supply::forget_groups);
+    }
+
+    /// What it sends on a line.
+    pub(super) fn supply(&mut self, line: usize) -> &mut Supply {
+        if self.supplies.len() <= line {
+            self.supplies.resize_with(line + 1, Supply::default);
+        }
+        // In bounds: made so above.
+        &mut self.supplies[line]
     }
 
     /// When its silence has to be told.
@@ -119,8 +198,11 @@ impl Place {
 
     /// When something is due.
     pub(super) fn due(&self) -> Option<Instant> {
-        let timeout = self.connection.as_ref().map(|c| c.driver.timeout())?;
-        Some(self.lost_at().map_or(timeout, |lost| lost.min(timeout)))
+        let connection = self.connection.as_ref();
+        let timeout = connection.map(|connection| connection.driver.timeout());
+        let late = connection.and_then(Connection::late_due);
+        let ask = self.supplies.iter().filter_map(Supply::ask_again_at).min();
+        [timeout, self.lost_at(), late, ask].into_iter().flatten().min()
     }
 }
 
@@ -137,7 +219,9 @@ pub(super) struct Connection {
     offered_at: Instant,
     /// When something of the participant came that only it can have made.
     pub(super) heard_at: Instant,
-    key_frame_asked_at: Option<Instant>,
+    /// The participant only receives.
+    pub(super) views: bool,
+    pub(super) path: Path,
 }
 
 impl Connection {
@@ -149,7 +233,8 @@ impl Connection {
         offer: Offer,
         outcome: &mut Outcome,
     ) -> Result<Self, Dead> {
-        let mut driver = Driver::new(now, certificate, candidates)?;
+        let role = if offer.receives_only { Role::Viewer } else { Role::Speaker };
+        let mut driver = Driver::new(now, certificate, candidates, role)?;
         driver.drive(now, Mutation::Offer(offer.sdp), outcome)?;
         let ufrag = driver.ufrag();
         let mut connection = Self {
@@ -163,7 +248,8 @@ impl Connection {
             connected: false,
             offered_at: now,
             heard_at: now,
-            key_frame_asked_at: None,
+            views: offer.receives_only,
+            path: Path::default(),
         };
         connection.negotiated(outcome);
         Ok(connection)
@@ -222,24 +308,28 @@ impl Connection {
         self.checks.push_back((check, source));
     }
 
-    /// The track that a packet belongs to. `next_serial` numbers a new one.
-    pub(super) fn track(&mut self, mid: Mid, packet: &RtpPacket, next_serial: &mut u64) -> Option<Track> {
-        let (ssrc, pt) = (packet.header.ssrc, packet.header.payload_type);
-        if let Some(track) = self.tracks.iter_mut().find(|track| track.ssrc == ssrc) {
-            if track.payload.pt() != pt {
-                track.payload = line::payload(&self.driver, pt)?;
-            }
-            return Some(track.clone());
+    /// The track that a packet belongs to, when it is known.
+    pub(super) fn known_track(&mut self, packet: &RtpPacket) -> Option<Track> {
+        let pt = packet.header.payload_type;
+        let track = self.tracks.iter_mut().find(|track| track.ssrc == packet.header.ssrc)?;
+        if track.payload.pt() != pt {
+            track.payload = line::payload(&self.driver, pt)?;
         }
-        let (index, line) = self.lines.iter().enumerate().find(|(_, line)| line.mid == mid && line.sends)?;
-        let payload = line::payload(&self.driver, pt)?;
-        *next_serial += 1;
-        let track = Track { ssrc, line: index, kind: line.kind, payload, serial: *next_serial };
+        Some(*track)
+    }
+
+    /// The line that a packet of a new track belongs to, and its payload type.
+    pub(super) fn line_of(&self, mid: Mid, packet: &RtpPacket) -> Option<(usize, PayloadParams)> {
+        let (index, _) = self.lines.iter().enumerate().find(|(_, line)| line.mid == mid && line.sends)?;
+        Some((index, line::payload(&self.driver, packet.header.payload_type)?))
+    }
+
+    /// Remembers a new track.
+    pub(super) fn add_track(&mut self, track: Track) {
         if self.tracks.len() >= TRACKS_MAX {
             self.tracks.remove(0);
         }
-        self.tracks.push(track.clone());
-        Some(track)
+        self.tracks.push(track);
     }
 
     /// Makes every stream a new one: what was not forwarded in between is no loss to the receivers.
@@ -247,12 +337,31 @@ impl Connection {
         self.tracks.clear();
     }
 
-    /// Whether the participant may be asked for a key frame now.
-    pub(super) fn may_ask_key_frame(&mut self, now: Instant) -> bool {
-        let due = self.key_frame_asked_at.is_none_or(|asked| now.saturating_duration_since(asked) >= KEY_FRAME_EVERY);
-        if due {
-            self.key_frame_asked_at = Some(now);
+    /// When more of a kept group is due on one of its lines.
+    pub(super) fn late_due(&self) -> Option<Instant> {
+        self.lines.iter().filter_map(|line| line.view.as_ref()?.due()).min()
+    }
+}
+
+impl Place {
+    /// The track that a packet belongs to. `next_serial` numbers a new one.
+    pub(super) fn track(
+        &mut self,
+        mid: Mid,
+        rid: Option<Rid>,
+        packet: &RtpPacket,
+        next_serial: &mut u64,
+    ) -> Option<Track> {
+        let connection = self.connection.as_mut()?;
+        if let Some(track) = connection.known_track(packet) {
+            return Some(track);
         }
-        due
+        let (line, payload) = connection.line_of(mid, packet)?;
+        let kind = connection.lines.get(line)?.kind;
+        let layer = self.supply(line).layer_of(rid)?;
+        *next_serial += 1;
+        let track = Track { ssrc: packet.header.ssrc, line, layer, kind, payload, serial: *next_serial };
+        self.connection.as_mut()?.add_track(track);
+        Some(track)
     }
 }

@@ -11,6 +11,8 @@ pub(super) const LINES_MAX: usize = 128;
 pub(super) struct Offer {
     pub(super) sdp: SdpOffer,
     pub(super) session: SessionMark,
+    /// Nothing is sent on any of its lines.
+    pub(super) receives_only: bool,
 }
 
 /// An offer with the same mark as the one before comes from the same peer connection: the same DTLS certificate (RFC 8842
@@ -51,8 +53,15 @@ impl Offer {
         }
         let (Some(fingerprint), Some(origin)) = (fingerprint, origin) else { return Err(ConnectError::Offer) };
         let sdp = SdpOffer::from_sdp_string(&kept).map_err(|_| ConnectError::Offer)?;
-        Ok(Self { sdp, session: SessionMark { fingerprint, origin } })
+        Ok(Self { sdp, session: SessionMark { fingerprint, origin }, receives_only: receives_only(text) })
     }
+}
+
+/// Whether somebody who makes this offer only receives.
+pub(crate) fn receives_only(offer: &str) -> bool {
+    let is = |line: &&str, what: &str| line.trim_end().starts_with(what);
+    let lines = offer.lines().filter(|line| is(line, "m=")).count();
+    lines > 0 && offer.lines().filter(|line| line.trim_end() == "a=recvonly").count() == lines
 }
 
 /// The lines of an SDP by their `a=mid`, in order.

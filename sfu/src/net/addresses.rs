@@ -35,6 +35,9 @@ pub(super) fn check(config: &Config) -> Result<(), StartError> {
             ));
         }
     }
+    if config.shard_viewers == 0 {
+        return wrong("`shard_viewers` is 0: a room could have nobody where it begins".into());
+    }
     if config.room_participants_max < 2 {
         return wrong("`room_participants_max` is below 2: nobody could be called".into());
     }
@@ -178,6 +181,7 @@ mod tests {
         };
         assert!(with(swapped).is_err());
         assert!(with(|c| c.room_participants_max = 1).is_err());
+        assert!(with(|c| c.shard_viewers = 0).is_err());
         assert!(with(|c| c.command_queue = 0).is_err());
     }
 }

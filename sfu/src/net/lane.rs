@@ -3,6 +3,7 @@
 //! Bound: [`crate::Config::command_queue`] connects may wait; more are refused with [`Busy`]. The other commands take away rather
 //! than add (revocation is among them) and must not be lost: they have as much room again, and past that their caller waits
 //! until the shard has caught up, which takes it well under a millisecond per command.
+use super::gather::Part;
 use crate::{Busy, ConnectError, ParticipantId, RoomId};
 use mio::Waker;
 use std::sync::Arc;
@@ -12,10 +13,34 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 pub(super) type Reply = Box<dyn FnOnce(Result<String, ConnectError>) + Send>;
 
 pub(super) enum Command {
-    Connect { room: RoomId, participant: ParticipantId, offer_sdp: String, reply: Reply },
-    SetSending { room: RoomId, participant: ParticipantId, allowed: bool },
-    Disconnect { room: RoomId, participant: ParticipantId },
-    CloseRoom { room: RoomId },
+    /// `home`: the shard where the room is at home.
+    Connect {
+        room: RoomId,
+        participant: ParticipantId,
+        home: usize,
+        offer_sdp: String,
+        reply: Reply,
+    },
+    /// The room is full.
+    Refuse {
+        reply: Reply,
+    },
+    SetSending {
+        room: RoomId,
+        participant: ParticipantId,
+        allowed: bool,
+    },
+    Disconnect {
+        room: RoomId,
+        participant: ParticipantId,
+    },
+    CloseRoom {
+        room: RoomId,
+    },
+    RoomStats {
+        room: RoomId,
+        part: Part,
+    },
     Stop,
 }
 
@@ -24,7 +49,7 @@ pub(super) struct Sender {
     commands: SyncSender<Command>,
     waiting: Arc<AtomicUsize>,
     connects_max: usize,
-    waker: Waker,
+    waker: Arc<Waker>,
 }
 
 /// The shard's end.
@@ -33,7 +58,7 @@ pub(super) struct Lane {
     waiting: Arc<AtomicUsize>,
 }
 
-pub(super) fn lane(connects_max: usize, waker: Waker) -> (Sender, Lane) {
+pub(super) fn lane(connects_max: usize, waker: Arc<Waker>) -> (Sender, Lane) {
     let (sender, receiver) = sync_channel(connects_max.saturating_mul(2));
     let waiting = Arc::new(AtomicUsize::new(0));
     let lane = Lane { commands: receiver, waiting: waiting.clone() };
@@ -103,13 +128,13 @@ mod tests {
 
     fn connect() -> Command {
         let (room, participant) = (RoomId::from_bytes([0; 16]), ParticipantId::from_bytes([0; 16]));
-        Command::Connect { room, participant, offer_sdp: String::new(), reply: Box::new(|_| ()) }
+        Command::Connect { room, participant, home: 0, offer_sdp: String::new(), reply: Box::new(|_| ()) }
     }
 
     #[test]
     fn a_full_lane_refuses_connects_and_still_takes_revocations() {
         let poll = Poll::new().unwrap();
-        let (sender, mut lane) = lane(2, Waker::new(poll.registry(), Token(0)).unwrap());
+        let (sender, mut lane) = lane(2, Arc::new(Waker::new(poll.registry(), Token(0)).unwrap()));
         assert!(sender.offer(connect()).is_ok() && sender.offer(connect()).is_ok());
         assert_eq!(sender.offer(connect()), Err(Busy));
         sender.demand(Command::CloseRoom { room: RoomId::from_bytes([0; 16]) });

@@ -3,16 +3,19 @@
 //! Absent: a lock that a packet could wait for, an async runtime, and any log line of a shard's thread.
 mod addresses;
 mod directory;
+mod gather;
 mod lane;
+mod relay;
 mod shard;
 mod socket;
 mod tcp;
 
-use crate::core::{self, Core};
-use crate::{Busy, Config, ConnectError, DropCause, Event, ParticipantId, RoomId, StartError, Stats};
+use crate::core::{self, Core, sdp};
+use crate::{Busy, Config, ConnectError, DropCause, Event, ParticipantId, RoomId, RoomStats, StartError, Stats};
 use directory::Directory;
 use lane::{Command, Sender};
 use mio::{Poll, Waker};
+use relay::{Lanes, ToShard};
 use shard::{LANE, Listener, Shard};
 use socket::Socket;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -39,6 +42,7 @@ struct Handle {
     sender: Sender,
     bound: SocketAddr,
     totals: Arc<Totals>,
+    relay: ToShard,
 }
 
 /// One shard's numbers, written by it alone.
@@ -59,12 +63,14 @@ impl Sfu {
     /// block, nor call back into the handle. Errors name the setting to change.
     pub fn start(config: Config, events: impl Fn(Event) + Send + Sync + 'static) -> Result<Sfu, StartError> {
         addresses::check(&config)?;
-        let directory = Arc::new(Directory::new(config.shards));
+        let directory = Arc::new(Directory::new(config.shards, config.shard_viewers, config.room_participants_max));
         let listener: Listener = Arc::new(events);
         let mut prepared = Vec::new();
         for (index, address) in config.bind.iter().enumerate() {
             prepared.push(prepare(&config, index, *address, &directory, &listener)?);
         }
+        let lanes: Vec<_> = prepared.iter().map(|(handle, _): &(Handle, Shard)| handle.relay.clone()).collect();
+        prepared.iter_mut().for_each(|(_, shard)| shard.lanes = Lanes::new(lanes.clone()));
         let cores = if config.pin_cores { core_affinity::get_core_ids().unwrap_or_default() } else { Vec::new() };
         let (mut shards, mut threads) = (Vec::new(), Vec::new());
         for (handle, shard) in prepared {
@@ -86,34 +92,57 @@ impl Sfu {
         offer_sdp: String,
         reply: impl FnOnce(Result<String, ConnectError>) + Send + 'static,
     ) -> Result<(), Busy> {
-        let shard = self.plane.directory.connecting(room);
-        let command = Command::Connect { room, participant, offer_sdp, reply: Box::new(reply) };
-        let offered = self.plane.shards.get(shard).ok_or(Busy).and_then(|shard| shard.sender.offer(command));
+        let Some(way) = self.plane.directory.connecting(room, participant, sdp::receives_only(&offer_sdp)) else {
+            let home = self.plane.directory.shards(room).first().copied().unwrap_or(0);
+            let shard = self.plane.shards.get(home).ok_or(Busy)?;
+            return shard.sender.offer(Command::Refuse { reply: Box::new(reply) });
+        };
+        if let Some(left) = way.left.and_then(|left| self.plane.shards.get(left)) {
+            left.sender.demand(Command::Disconnect { room, participant });
+        }
+        let command = Command::Connect { room, participant, home: way.home, offer_sdp, reply: Box::new(reply) };
+        let offered = self.plane.shards.get(way.shard).ok_or(Busy).and_then(|shard| shard.sender.offer(command));
         if offered.is_err() {
-            self.plane.directory.refused(room);
+            self.plane.directory.refused(room, participant);
         }
         offered
     }
 
     /// Allows or forbids that a participant's packets are forwarded. Forbidden until the first call; survives reconnects.
     pub fn set_sending(&self, room: RoomId, participant: ParticipantId, allowed: bool) {
-        self.demand(room, Command::SetSending { room, participant, allowed });
+        self.demand(room, participant, Command::SetSending { room, participant, allowed });
     }
 
     /// Closes a participant's connection and frees its place.
     pub fn disconnect(&self, room: RoomId, participant: ParticipantId) {
-        self.demand(room, Command::Disconnect { room, participant });
+        self.demand(room, participant, Command::Disconnect { room, participant });
     }
 
     /// Disconnects everybody in a room.
     pub fn close_room(&self, room: RoomId) {
-        self.demand(room, Command::CloseRoom { room });
+        for shard in self.plane.directory.shards(room) {
+            if let Some(shard) = self.plane.shards.get(shard) {
+                shard.sender.demand(Command::CloseRoom { room });
+            }
+        }
     }
 
-    fn demand(&self, room: RoomId, command: Command) {
-        let shard = self.plane.directory.find(room).and_then(|shard| self.plane.shards.get(shard));
+    fn demand(&self, room: RoomId, participant: ParticipantId, command: Command) {
+        let shard = self.plane.directory.find(room, participant).and_then(|shard| self.plane.shards.get(shard));
         if let Some(shard) = shard {
             shard.sender.demand(command);
+        }
+    }
+
+    /// A room's numbers, of all shards that have participants of it. `reply` gets them on a shard's thread, and must not block. For a room that there is not it
+    /// gets the default, at once.
+    pub fn room_stats(&self, room: RoomId, reply: impl FnOnce(RoomStats) + Send + 'static) {
+        let shards = self.plane.directory.shards(room);
+        let parts = gather::parts(shards.len(), Box::new(reply));
+        for (shard, part) in shards.into_iter().zip(parts) {
+            if let Some(shard) = self.plane.shards.get(shard) {
+                shard.sender.demand(Command::RoomStats { room, part });
+            }
         }
     }
 
@@ -190,12 +219,27 @@ fn prepare(
     let socket =
         Socket::new(socket, candidates, config.socket_buffer_bytes).map_err(system("setting up the socket"))?;
     let poll = Poll::new().map_err(system("making a poll"))?;
-    let waker = Waker::new(poll.registry(), LANE).map_err(system("making a waker"))?;
-    let (sender, lane) = lane::lane(config.command_queue, waker);
+    let waker = Arc::new(Waker::new(poll.registry(), LANE).map_err(system("making a waker"))?);
+    let (sender, lane) = lane::lane(config.command_queue, waker.clone());
+    let (relay, from_shards) = relay::lane(waker);
     let totals = Arc::new(Totals::default());
-    let handle = Handle { sender, bound, totals: totals.clone() };
+    let handle = Handle { sender, bound, totals: totals.clone(), relay };
     let (directory, listener) = (directory.clone(), listener.clone());
-    Ok((handle, Shard { index, core, socket, tcp, poll, lane, directory, totals, listener, transmits: Vec::new() }))
+    let shard = Shard {
+        index,
+        core,
+        socket,
+        tcp,
+        poll,
+        lane,
+        lanes: Lanes::default(),
+        from_shards,
+        directory,
+        totals,
+        listener,
+        transmits: Vec::new(),
+    };
+    Ok((handle, shard))
 }
 
 /// Free ports tried for a pair of sockets; a port may be free for UDP and taken for TCP.

@@ -1,10 +1,11 @@
 //! A shard: one thread, one socket, one core. It owns its rooms; others send it commands.
 use super::lane::{Command, Lane};
+use super::relay::{FromShards, Lanes};
 use super::socket::{Received, Socket};
 use super::tcp::Tcp;
 use super::{Directory, Totals};
-use crate::Event;
 use crate::core::{Core, Output, Remote, Transmit, Transport};
+use crate::{ConnectError, Event};
 use mio::{Events, Interest, Poll, Token};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,6 +19,9 @@ const EVENTS: usize = 64;
 
 /// Commands done before the shard looks at its socket again.
 const COMMANDS_MAX: usize = 64;
+
+/// Messages of other shards taken before the shard looks at its socket again.
+const MESSAGES_MAX: usize = 256;
 
 /// The shard sleeps no longer than this, timers or not.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -35,6 +39,8 @@ pub(super) struct Shard {
     pub(super) tcp: Option<Tcp>,
     pub(super) poll: Poll,
     pub(super) lane: Lane,
+    pub(super) lanes: Lanes,
+    pub(super) from_shards: FromShards,
     pub(super) directory: Arc<Directory>,
     pub(super) totals: Arc<Totals>,
     pub(super) listener: Listener,
@@ -54,7 +60,7 @@ impl Shard {
         let mut events = Events::with_capacity(EVENTS);
         let mut more = false;
         loop {
-            let sleep = if more || self.paused() { Duration::ZERO } else { self.sleep() };
+            let sleep = if more || !self.lanes.is_empty() || self.paused() { Duration::ZERO } else { self.sleep() };
             match self.poll.poll(&mut events, Some(sleep)) {
                 Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -72,12 +78,13 @@ impl Shard {
             }
             more = self.receive()?;
             let now = Instant::now();
+            self.messages(now);
             self.core.forward(now);
             if self.core.poll_timeout().is_some_and(|at| at <= now) {
                 self.core.handle_timeout(now);
             }
             self.flush();
-            more |= !self.lane.is_empty();
+            more |= !self.lane.is_empty() || !self.from_shards.is_empty();
             self.count();
         }
     }
@@ -118,14 +125,28 @@ impl Shard {
         Ok(matches!(received?, Received::More) || over_tcp)
     }
 
+    // Takes in what other shards say.
+    fn messages(&mut self, now: Instant) {
+        for _ in 0..MESSAGES_MAX {
+            let Some(message) = self.from_shards.next() else { return };
+            self.core.handle_message(now, message);
+        }
+    }
+
     // Hands out what the core wants done.
     fn flush(&mut self) {
         while let Some(output) = self.core.poll_output() {
             match output {
                 Output::Transmit(transmit) => self.transmits.push(transmit),
                 Output::Event(event) => (self.listener)(event),
+                Output::Relay { shard, message } => {
+                    if let Some(dropped) = self.lanes.pass(shard, message) {
+                        self.core.note_not_passed_on(dropped.room(), dropped.packets());
+                    }
+                }
             }
         }
+        self.lanes.flush();
         if self.transmits.is_empty() {
             return;
         }
@@ -149,24 +170,30 @@ impl Shard {
             let Some(command) = self.lane.next() else { return true };
             let now = Instant::now();
             match command {
-                Command::Connect { room, participant, offer_sdp, reply } => {
+                Command::Connect { room, participant, home, offer_sdp, reply } => {
+                    if home != self.index {
+                        self.core.belongs_to(room, home, self.index);
+                    }
                     let answer = self.core.connect(now, room, participant, &offer_sdp);
+                    self.core.forget_if_empty(room);
                     // Before the answer: the caller's next room is placed by a load that counts this one.
                     self.directory.set_load(self.index, self.core.participants());
-                    self.directory.connected(room, self.core.has_room(room));
+                    self.directory.connected(room, participant, self.core.has_participant(room, participant));
                     reply(answer);
                 }
+                Command::Refuse { reply } => reply(Err(ConnectError::RoomFull)),
                 Command::SetSending { room, participant, allowed } => {
                     self.core.set_sending(now, room, participant, allowed);
                 }
                 Command::Disconnect { room, participant } => {
                     self.core.disconnect(now, room, participant);
-                    self.directory.left(room, self.core.has_room(room));
+                    self.directory.left(room, participant, self.index);
                 }
                 Command::CloseRoom { room } => {
                     self.core.close_room(now, room);
-                    self.directory.left(room, self.core.has_room(room));
+                    self.directory.closed(room, self.index);
                 }
+                Command::RoomStats { room, part } => part.give(self.core.room_stats(now, room)),
                 Command::Stop => return false,
             }
         }

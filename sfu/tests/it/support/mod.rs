@@ -1,5 +1,8 @@
 //! Peers and networks for the tests.
+pub mod broadcast;
+pub mod camera;
 pub mod peer;
+pub mod screen;
 pub mod socketed;
 pub mod world;
 

@@ -1,8 +1,10 @@
 //! A participant's device, without I/O.
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use str0m::bwe::Bitrate;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
@@ -30,9 +32,12 @@ pub struct Peer {
     pub closed: bool,
     pub heard: Vec<Heard>,
     pub key_frames_wanted: usize,
+    /// Of which layers.
+    pub key_frames_of: Vec<Option<Rid>>,
     pub seq: u64,
     pub time: u32,
     pub transmits: Vec<Transmit>,
+    pub estimator: Estimator,
 }
 
 impl Peer {
@@ -51,9 +56,11 @@ impl Peer {
             closed: false,
             heard: Vec::new(),
             key_frames_wanted: 0,
+            key_frames_of: Vec::new(),
             seq: 4_000,
             time: 90_000,
             transmits: Vec::new(),
+            estimator: Estimator::default(),
         }
     }
 
@@ -67,6 +74,47 @@ impl Peer {
         self.pending = Some(pending);
         self.drain(now);
         offer.to_sdp_string()
+    }
+
+    /// The offer of somebody who shows a camera to many: sound, and a picture in layers with these names.
+    pub fn broadcast_offer(&mut self, now: Instant, rids: &[&str]) -> String {
+        let mut simulcast = Simulcast::new();
+        rids.iter().for_each(|rid| simulcast.add_send_layer(SimulcastLayer::new(rid)));
+        let layers = (!rids.is_empty()).then_some(simulcast);
+        let mut change = self.rtc.sdp_api();
+        self.lines.push(change.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None));
+        self.lines.push(change.add_media(MediaKind::Video, Direction::SendOnly, None, None, layers));
+        let (offer, pending) = change.apply().unwrap();
+        self.pending = Some(pending);
+        self.drain(now);
+        offer.to_sdp_string()
+    }
+
+    /// The offer of somebody who only looks and listens.
+    pub fn viewer_offer(&mut self, now: Instant) -> String {
+        self.offer(now, &[(MediaKind::Audio, Direction::RecvOnly), (MediaKind::Video, Direction::RecvOnly)])
+    }
+
+    /// Sends a packet of a layer.
+    pub fn send_layer(
+        &mut self,
+        now: Instant,
+        rid: Option<Rid>,
+        (seq, time): (u64, u32),
+        payload: Vec<u8>,
+        last: bool,
+    ) {
+        let mid = self.lines[1];
+        let pts = self.rtc.media(mid).unwrap().remote_pts().to_vec();
+        let write = RtpWrite::new(pts[0], SeqNo::from(seq), time, now, payload).marker(last).nackable(true);
+        self.rtc.direct_api().stream_tx_by_mid(mid, rid).unwrap().write_rtp(write);
+        self.drain(now);
+    }
+
+    /// Says how much it can take, as browsers do.
+    pub fn say_estimate(&mut self, now: Instant, ssrc: Ssrc, bit_s: u64) {
+        self.rtc.direct_api().stream_rx(&ssrc).unwrap().request_remb(Bitrate::bps(bit_s));
+        self.drain(now);
     }
 
     /// The offer of a 1:1 call.
@@ -153,7 +201,10 @@ impl Peer {
                 Output::Transmit(transmit) => self.transmits.push(transmit),
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::Closed) => self.closed = true,
-                Output::Event(Event::KeyframeRequest(_)) => self.key_frames_wanted += 1,
+                Output::Event(Event::KeyframeRequest(request)) => {
+                    self.key_frames_wanted += 1;
+                    self.key_frames_of.push(request.rid);
+                }
                 Output::Event(Event::RtpPacket(packet)) => {
                     let ssrc = packet.header.ssrc;
                     let mid = self.rtc.direct_api().stream_rx(&ssrc).unwrap().mid();
@@ -171,5 +222,69 @@ impl Peer {
                 Output::Event(_) => {}
             }
         }
+    }
+}
+
+/// What a browser makes of the arrival of packets: the estimate that it says. Without [`Estimator::on`] it says nothing.
+#[derive(Default)]
+pub struct Estimator {
+    pub on: bool,
+    bit_s: Option<u64>,
+    window: VecDeque<(Instant, u64)>,
+    said: Option<Instant>,
+    grown: Option<Instant>,
+    began: Option<Instant>,
+    queued: Duration,
+    queued_before: Duration,
+}
+
+impl Estimator {
+    const OVERUSED: Duration = Duration::from_millis(80);
+    /// Between two steps down.
+    const AGAIN: Duration = Duration::from_millis(150);
+    /// Browsers say nothing in the first seconds.
+    const SILENT: Duration = Duration::from_secs(5);
+
+    pub fn note(&mut self, now: Instant, bytes: usize, queued: Duration) {
+        if self.on {
+            self.window.push_back((now, bytes as u64 * 8));
+            self.queued = queued;
+        }
+    }
+
+    /// What to say now, if anything: no more than one and a half times what arrives, and 85 % of that where it has to queue.
+    pub fn poll(&mut self, now: Instant) -> Option<u64> {
+        if !self.on {
+            return None;
+        }
+        while self.window.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > Duration::from_secs(1)) {
+            self.window.pop_front();
+        }
+        let arrives: u64 = self.window.iter().filter(|(at, _)| *at <= now).map(|(_, bits)| bits).sum();
+        let began = *self.began.get_or_insert(now);
+        let before = self.bit_s;
+        if before.is_none() && now - began < Self::SILENT && self.queued <= Self::OVERUSED {
+            return None;
+        }
+        let passed = self.grown.map_or(Self::AGAIN, |grown| now - grown);
+        let overused = self.queued > Self::OVERUSED && self.queued >= self.queued_before;
+        let draining = self.queued > Self::OVERUSED && !overused;
+        self.queued_before = self.queued;
+        if overused && passed >= Self::AGAIN {
+            self.bit_s = Some(before.unwrap_or(u64::MAX).min(arrives * 85 / 100));
+            self.grown = Some(now);
+        } else if overused || draining {
+            self.grown = Some(now - Self::AGAIN);
+        } else if passed >= Duration::from_millis(100) || before.is_none() {
+            let grown = before.map_or(arrives, |bit_s| bit_s + bit_s * 8 * passed.as_millis() as u64 / 100_000);
+            self.bit_s = Some(grown.min((arrives * 3 / 2 + 10_000).max(before.unwrap_or_default())));
+            self.grown = Some(now);
+        }
+        let fell = before.zip(self.bit_s).is_some_and(|(before, now)| now < before * 97 / 100);
+        let due = self.said.is_none_or(|said| now - said >= Duration::from_secs(1));
+        (due || fell).then(|| {
+            self.said = Some(now);
+            self.bit_s.unwrap_or_default()
+        })
     }
 }

@@ -9,6 +9,7 @@ use wardline_sfu::{ConnectError, RoomId, Sfu};
 pub struct Socketed {
     pub peer: Peer,
     socket: UdpSocket,
+    answer: String,
 }
 
 impl Socketed {
@@ -22,7 +23,29 @@ impl Socketed {
         let offer = peer.call_offer(Instant::now());
         let answer = connect(sfu, room, n, offer).unwrap();
         peer.answer(Instant::now(), &answer);
-        Self { peer, socket }
+        Self { peer, socket, answer }
+    }
+
+    /// Somebody who only receives.
+    pub fn view(sfu: &Sfu, n: u8) -> Self {
+        let (mut viewer, offer) = Self::offer_to_view();
+        let answer = connect(sfu, ROOM, n, offer).unwrap();
+        viewer.peer.answer(Instant::now(), &answer);
+        viewer.answer = answer;
+        viewer
+    }
+
+    pub fn offer_to_view() -> (Self, String) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut peer = Peer::new(Instant::now(), socket.local_addr().unwrap());
+        let offer = peer.viewer_offer(Instant::now());
+        (Self { peer, socket, answer: String::new() }, offer)
+    }
+
+    /// The port that the answer names.
+    pub fn shard_port(&self) -> u16 {
+        let candidate = self.answer.lines().find(|line| line.starts_with("a=candidate:")).unwrap();
+        candidate.split(' ').nth(5).unwrap().parse().unwrap()
     }
 
     /// Serves the socket for up to `length`, or until something came of it.

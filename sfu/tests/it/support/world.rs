@@ -9,6 +9,7 @@ use wardline_sfu::core::{Config, Core, Output};
 use wardline_sfu::{ConnectError, DropCause, Event};
 
 pub const SERVER: &str = "192.0.2.1:7000";
+pub const SECOND_SERVER: &str = "192.0.2.1:7001";
 
 /// How bad the network is. The first that goes through is always the seed's.
 #[derive(Clone, Copy)]
@@ -24,6 +25,39 @@ impl Link {
         Link { latency: Duration::from_millis(20), jitter: Duration::from_millis(50), loss_percent: 10 };
 }
 
+/// A way to one peer that has a bottleneck with a queue.
+#[derive(Clone, Copy)]
+pub struct Narrow {
+    /// What it carries, in bits in a second.
+    pub bit_s: u64,
+    /// What waits at most; more is lost.
+    pub queue: Duration,
+    pub loss_percent: u64,
+    free_at: Option<Instant>,
+}
+
+impl Narrow {
+    pub fn new(bit_s: u64) -> Self {
+        Self { bit_s, queue: Duration::from_millis(300), loss_percent: 0, free_at: None }
+    }
+
+    /// A way without a bottleneck that loses packets.
+    pub fn lossy(loss_percent: u64) -> Self {
+        Self { loss_percent, ..Self::new(1_000_000_000) }
+    }
+
+    // How long a datagram takes; `None`: it is lost.
+    fn take(&mut self, now: Instant, bytes: usize, fate: u64) -> Option<Duration> {
+        let free_at = self.free_at.unwrap_or(now).max(now);
+        if fate % 100 < self.loss_percent || free_at - now > self.queue {
+            return None;
+        }
+        let done = free_at + Duration::from_micros((bytes as u64 + 28) * 8 * 1_000_000 / self.bit_s);
+        self.free_at = Some(done);
+        Some(done - now)
+    }
+}
+
 struct Datagram {
     from: SocketAddr,
     to: SocketAddr,
@@ -35,10 +69,17 @@ pub struct World {
     pub now: Instant,
     pub core: Core,
     pub server: SocketAddr,
+    /// Another shard, with viewers of a room that is at home on the first.
+    pub second: Option<Core>,
+    /// Messages between the two, and whether they are lost.
+    pub between: u64,
+    pub between_cut: bool,
     pub peers: Vec<Peer>,
     pub link: Link,
     /// Peers whose datagrams do not get through, either way.
     pub cut: Vec<SocketAddr>,
+    /// Ways to peers that carry less than the others.
+    pub narrow: BTreeMap<SocketAddr, Narrow>,
     pub events: Vec<(Instant, Event)>,
     /// Datagrams that arrived at the server.
     pub arrived: Vec<(SocketAddr, Vec<u8>)>,
@@ -49,17 +90,25 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, link: Link) -> Self {
+        Self::with_room_for(8, seed, link)
+    }
+
+    pub fn with_room_for(room_participants_max: usize, seed: u64, link: Link) -> Self {
         let server: SocketAddr = SERVER.parse().unwrap();
-        let core = Core::new(Config { candidates: vec![server], tcp: false, room_participants_max: 8 }).unwrap();
+        let core = Core::new(Config { candidates: vec![server], tcp: false, room_participants_max }).unwrap();
         let now = Instant::now();
         Self {
             start: now,
             now,
             core,
             server,
+            second: None,
+            between: 0,
+            between_cut: false,
             peers: Vec::new(),
             link,
             cut: Vec::new(),
+            narrow: BTreeMap::new(),
             events: Vec::new(),
             arrived: Vec::new(),
             flying: BTreeMap::new(),
@@ -90,6 +139,19 @@ impl World {
 
     pub fn enter(&mut self, n: u8, mut peer: Peer, offer: &str) -> Result<usize, ConnectError> {
         let answer = self.core.connect(self.now, ROOM, participant(n), offer)?;
+        self.collect();
+        peer.answer(self.now, &answer);
+        self.peers.push(peer);
+        Ok(self.peers.len() - 1)
+    }
+
+    /// As [`World::enter`], on the second shard.
+    pub fn enter_second(&mut self, n: u8, mut peer: Peer, offer: &str) -> Result<usize, ConnectError> {
+        let candidates = vec![SECOND_SERVER.parse().unwrap()];
+        let config = Config { candidates, tcp: false, room_participants_max: 1_000 };
+        let second = self.second.get_or_insert_with(|| Core::new(config).unwrap());
+        second.belongs_to(ROOM, 0, 1);
+        let answer = second.connect(self.now, ROOM, participant(n), offer)?;
         self.collect();
         peer.answer(self.now, &answer);
         self.peers.push(peer);
@@ -153,8 +215,10 @@ impl World {
                 let datagram = entry.remove();
                 self.deliver(datagram);
             }
-            if self.core.poll_timeout().is_some_and(|at| at <= now) {
-                self.core.handle_timeout(now);
+            for core in std::iter::once(&mut self.core).chain(&mut self.second) {
+                if core.poll_timeout().is_some_and(|at| at <= now) {
+                    core.handle_timeout(now);
+                }
             }
             for peer in &mut self.peers {
                 if peer.timeout() <= now {
@@ -167,7 +231,8 @@ impl World {
     fn next_time(&self) -> Instant {
         let peers = self.peers.iter().map(Peer::timeout);
         let flying = self.flying.keys().next().map(|key| key.0);
-        peers.chain(flying).chain(self.core.poll_timeout()).map(Reverse).max().unwrap().0
+        let second = self.second.as_ref().and_then(Core::poll_timeout);
+        peers.chain(flying).chain(self.core.poll_timeout()).chain(second).map(Reverse).max().unwrap().0
     }
 
     /// What `from` sends to the server without being a peer.
@@ -183,19 +248,36 @@ impl World {
             return;
         }
         let now = self.now;
+        if let Some(second) = &mut self.second
+            && datagram.to == SECOND_SERVER.parse().unwrap()
+        {
+            return second.handle_datagram(now, datagram.from, datagram.to, &datagram.bytes);
+        }
         if let Some(peer) = self.peers.iter_mut().find(|peer| peer.address == datagram.to) {
             peer.handle(now, datagram.from, &datagram.bytes);
         }
     }
 
     fn collect(&mut self) {
-        while let Some(output) = self.core.poll_output() {
+        loop {
+            let first = self.core.poll_output().map(|output| (0, output));
+            let output = first.or_else(|| Some((1, self.second.as_mut()?.poll_output()?)));
+            let Some((from, output)) = output else { break };
             match output {
                 Output::Transmit(transmit) => {
-                    assert_eq!(transmit.source, self.server);
+                    assert_eq!(transmit.source.port(), 7_000 + from);
                     self.fly(transmit.source, transmit.destination, transmit.contents);
                 }
                 Output::Event(event) => self.events.push((self.now, event)),
+                Output::Relay { shard, message } => {
+                    self.between += 1;
+                    let now = self.now;
+                    let to = if shard == 0 { Some(&mut self.core) } else { self.second.as_mut() };
+                    if let Some(to) = to.filter(|_| !self.between_cut) {
+                        to.handle_message(now, message);
+                        to.forward(now);
+                    }
+                }
                 _ => {}
             }
         }
@@ -211,10 +293,18 @@ impl World {
         if fate % 100 < self.link.loss_percent || self.cut.contains(&from) || self.cut.contains(&to) {
             return;
         }
+        let queued = match self.narrow.get_mut(&to) {
+            Some(narrow) => narrow.take(self.now, bytes.len(), fate / 100),
+            None => Some(Duration::ZERO),
+        };
+        let Some(queued) = queued else { return };
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.address == to) {
+            peer.estimator.note(self.now + self.link.latency + queued, bytes.len(), queued);
+        }
         let jitter_us = self.link.jitter.as_micros() as u64;
         let late = Duration::from_micros(if jitter_us == 0 { 0 } else { jitter % jitter_us });
         self.sent += 1;
-        self.flying.insert((self.now + self.link.latency + late, self.sent), Datagram { from, to, bytes });
+        self.flying.insert((self.now + self.link.latency + late + queued, self.sent), Datagram { from, to, bytes });
     }
 
     pub fn dropped(&self, cause: DropCause) -> u64 {
