@@ -28,7 +28,7 @@ export function Begins({ broadcast, later }: { broadcast: Broadcast; later: () =
           <strong>{title}</strong>
           <span>{[t("broadcast.by", { name }), channel].filter((part) => part !== "").join(" · ")}</span>
         </p>
-        <Button color="live" radius="xl" leftSection={<Icon name="play" size={18} />} loading={command.busy} onClick={() => watch(broadcast.id)} aria-label={t("broadcast.watchNamed", { title })}>
+        <Button color="live" radius="xl" className={look.watch} leftSection={<Icon name="play" size={18} />} loading={command.busy} onClick={() => watch(broadcast.id)} aria-label={t("broadcast.watchNamed", { title })}>
           {t("broadcast.watch")}
         </Button>
         <ActionIcon aria-label={t("broadcast.later")} onClick={later}>

@@ -32,7 +32,7 @@ export function GoLive({ conversation, interrupted, close }: Props) {
   const phone = usePhone();
   const device = useDevice();
   const { setLarge } = useStage();
-  const { studio, state, give } = useStudio();
+  const { studio, state, lend } = useStudio();
   const command = useCommand("broadcast");
   const failure = useStudioFailure(state);
   const [title, setTitle] = useState("");
@@ -47,10 +47,8 @@ export function GoLive({ conversation, interrupted, close }: Props) {
   const go = async () => {
     if (!ready) return;
     setLarge(true);
-    const done = await command.run(() => (interrupted ? device.resumeBroadcast(interrupted.id, studio) : device.startBroadcast(conversation.id, title.trim(), studio)));
-    if (!done) return;
-    give();
-    close();
+    const begin = () => (interrupted ? device.resumeBroadcast(interrupted.id, studio) : device.startBroadcast(conversation.id, title.trim(), studio));
+    if (await lend(() => command.run(begin))) close();
   };
   return (
     <Modal opened onClose={() => command.busy || close()} fullScreen={phone} size={600} title={t(interrupted ? "broadcast.goOnIn" : "broadcast.goLiveIn", { channel })} closeButtonProps={{ "aria-label": t("app.close"), disabled: command.busy }}>
@@ -126,8 +124,8 @@ function Sources({ studio, state }: { studio: Studio; state: StudioState }) {
 function Voice({ studio, state }: { studio: Studio; state: StudioState }) {
   return (
     <div className={look.devices}>
+      <Level studio={studio} on={state.microphone === "on"} />
       <Choice use="microphone" studio={studio} shown={state.microphone === "on"} />
-      <Level studio={studio} />
       {state.picture === "camera" && <Choice use="camera" studio={studio} shown />}
     </div>
   );
@@ -140,13 +138,13 @@ function Choice({ use, studio, shown }: { use: "microphone" | "camera"; studio: 
   if (list.length < (use === "camera" ? 2 : 1)) return null;
   const data = [{ value: "", label: t("devices.default") }, ...list.map(({ deviceId, label }, at) => ({ value: deviceId, label: label || `${t(`devices.${use}`)} ${at + 1}` }))];
   const change = (value: string) => void take(value === "" ? null : value).then(() => studio.rechoose(use), () => undefined);
-  return <NativeSelect aria-label={t(`devices.${use}`)} leftSection={<Icon name={use === "camera" ? "video" : "mic"} size={18} />} data={data} value={current ?? ""} onChange={({ currentTarget: { value } }) => change(value)} />;
+  return <NativeSelect aria-label={t(`devices.${use}`)} data={data} value={current ?? ""} onChange={({ currentTarget: { value } }) => change(value)} />;
 }
 
 const LEVEL_EVERY_MS = 80;
 
 /** Whether one is heard, before anybody is there to say so. */
-function Level({ studio }: { studio: Studio }) {
+function Level({ studio, on }: { studio: Studio; on: boolean }) {
   const { t } = useTranslation();
   const [level, setLevel] = useState(0);
   useEffect(() => {
@@ -154,8 +152,11 @@ function Level({ studio }: { studio: Studio }) {
     return () => window.clearInterval(timer);
   }, [studio]);
   return (
-    <div className={look.level} role="meter" aria-label={t("broadcast.level")} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(level * 10) * 10}>
-      <span style={{ transform: `scaleX(${level.toFixed(2)})` }} />
+    <div className={look.voice}>
+      <Icon name={on ? "mic" : "micOff"} size={18} />
+      <div className={look.level} role="meter" aria-label={t("broadcast.level")} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(level * 10) * 10}>
+        <span style={{ transform: `scaleX(${level.toFixed(2)})` }} />
+      </div>
     </div>
   );
 }

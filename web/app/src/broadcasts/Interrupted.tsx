@@ -28,7 +28,7 @@ export function Interrupted({ broadcast }: { broadcast: Broadcast }) {
           </span>
         </p>
         <div className={callLook.controls}>
-          <Button radius="xl" variant="white" color="dark" onClick={() => setDialog("go-on")}>
+          <Button radius="xl" className={look.plain} onClick={() => setDialog("go-on")}>
             {t("broadcast.goOn")}
           </Button>
           <Button radius="xl" color="red" onClick={() => setDialog("stop")}>

@@ -9,7 +9,7 @@ import { useDevice, useView } from "../session/Session";
 import { useCommand } from "../session/useCommand";
 import { Failure } from "../signin/Failure";
 import { Elapsed, LiveBadge, useTitle } from "./parts";
-import { useStage, useWatch } from "./stage";
+import { useWatch } from "./stage";
 import { Status } from "./Status";
 import look from "./broadcasts.module.css";
 
@@ -28,6 +28,8 @@ function Strip({ broadcast, operates }: { broadcast: Broadcast; operates: boolea
   const title = useTitle(broadcast);
   const name = useView((view) => nameOf(view.accounts, broadcast.sender));
   const [status, setStatus] = useState(false);
+  // The bar or the stage says it all.
+  if (broadcast.here) return <Failure text={command.failure} />;
   return (
     <>
       <section className={look.strip} aria-label={t("broadcast.one")}>
@@ -42,11 +44,11 @@ function Strip({ broadcast, operates }: { broadcast: Broadcast; operates: boolea
           <Button variant="default" radius="xl" className={look.statusButton} leftSection={<Icon name="chart" size={18} />} aria-label={t("broadcastStatus.open")} onClick={() => setStatus(true)} />
         )}
         {broadcast.part === null ? (
-          <Button color="live" radius="xl" leftSection={<Icon name="play" size={18} />} loading={command.busy} onClick={() => watch(broadcast.id)} aria-label={t("broadcast.watchNamed", { title })}>
+          <Button color="live" radius="xl" className={look.watch} leftSection={<Icon name="play" size={18} />} loading={command.busy} onClick={() => watch(broadcast.id)} aria-label={t("broadcast.watchNamed", { title })}>
             {t("broadcast.watch")}
           </Button>
         ) : (
-          <Taken broadcast={broadcast} />
+          <Elsewhere broadcast={broadcast} />
         )}
       </section>
       <Failure text={command.failure} />
@@ -55,19 +57,11 @@ function Strip({ broadcast, operates }: { broadcast: Broadcast; operates: boolea
   );
 }
 
-/** It plays, or is sent, in this tab or in another one. */
-function Taken({ broadcast }: { broadcast: Broadcast }) {
+/** It plays, or is sent, in another tab. */
+function Elsewhere({ broadcast }: { broadcast: Broadcast }) {
   const { t } = useTranslation();
   const device = useDevice();
-  const { large, setLarge } = useStage();
   const leaving = useCommand("broadcast");
-  if (broadcast.here) {
-    return (
-      <Button variant="default" radius="xl" disabled={large} onClick={() => setLarge(true)}>
-        {t("broadcast.show")}
-      </Button>
-    );
-  }
   return (
     <>
       <span className={look.elsewhere}>{leaving.failure ?? t("broadcast.elsewhere")}</span>

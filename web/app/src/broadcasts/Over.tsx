@@ -34,7 +34,7 @@ export function Over({ broadcast, close }: { broadcast: Broadcast; close: () => 
                 {title} · {lasted}
               </p>
             </div>
-            <Button size="md" radius="xl" className={look.leave} onClick={close} data-autofocus>
+            <Button size="md" radius="xl" className={look.plain} h={48} onClick={close} data-autofocus>
               {t("app.close")}
             </Button>
           </div>

@@ -38,7 +38,7 @@ export function Plot({ title, unit, whole = false, seconds, curves }: Props) {
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    const colour = (name: string) => getComputedStyle(element).getPropertyValue(name).trim();
     const axis = { stroke: colour("--ink-2"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     const made = new UPlot(
       {
@@ -52,8 +52,8 @@ export function Plot({ title, unit, whole = false, seconds, curves }: Props) {
           y: { range: (_, __, max) => [0, Math.max(whole ? 4 : 1, max * 1.15)] },
         },
         axes: [
-          { ...axis, size: 28, splits: () => [-120, -90, -60, -30, 0], values: (_, splits) => splits.map((split) => (split === 0 ? "0" : `−${-split} s`)) },
-          { ...axis, size: 46, space: 34, incrs: whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] : [0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000] },
+          { ...axis, size: 30, splits: () => [-120, -90, -60, -30, 0], values: (_, splits) => splits.map((split) => (split === 0 ? "0" : `−${-split} s`)) },
+          { ...axis, size: 46, space: 28, incrs: whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] : [0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000] },
         ],
         series: [{}, ...latest.current.curves.map((curve) => ({ label: curve.name, stroke: colour(curve.colour), width: 2, dash: [...curve.dash], points: { show: false }, spanGaps: false }))],
       },

@@ -13,6 +13,7 @@ import { canShowScreen } from "../media/devices";
 import type { Studio } from "../media/studio";
 import { titleOf } from "../session/naming";
 import { useDevice, useView } from "../session/Session";
+import { usePhone } from "../shell/usePhone";
 import { Failure } from "../signin/Failure";
 import { Bar } from "./Bar";
 import { useStage } from "./stage";
@@ -29,6 +30,7 @@ interface Props {
 
 export function SenderHere({ broadcast, media }: Props) {
   const { t } = useTranslation();
+  const phone = usePhone();
   const { large, setLarge } = useStage();
   const [dialog, setDialog] = useState<"stop" | "status" | null>(null);
   const inCall = useView((view) => view.call !== null && view.call.state !== "ended");
@@ -52,7 +54,7 @@ export function SenderHere({ broadcast, media }: Props) {
           makeLarge={() => setLarge(true)}
         >
           <Microphone {...controls} size={38} />
-          <Control label={t("broadcastStatus.open")} icon="chart" size={38} press={controls.status} />
+          {!phone && <Control label={t("broadcastStatus.open")} icon="chart" size={38} press={controls.status} />}
           <Button size="compact-md" radius="xl" color="red" onClick={controls.stop}>
             {t("broadcast.end")}
           </Button>
@@ -132,9 +134,9 @@ function Own({ media, lost }: { media: Sending; lost: boolean }) {
       )}
       <p className={`${callLook.lost} ${look.trouble}`} data-below={own ? undefined : true} role="status">
         {lost && (
-          <>
+          <span>
             <Icon name="cloudOff" size={20} /> {t("broadcast.ownLost")}
-          </>
+          </span>
         )}
       </p>
       {muted && !lost && (
@@ -150,6 +152,7 @@ function SenderControls(props: ControlsProps) {
   const { media, stop, status } = props;
   const { t } = useTranslation();
   const studio = useStudioOf();
+  const size = usePhone() ? 48 : 52;
   const { picture } = media.studio;
   const [wanted, setWanted] = useState<"camera" | "screen" | null>(null);
   const show = (source: "camera" | "screen") => {
@@ -158,14 +161,14 @@ function SenderControls(props: ControlsProps) {
   };
   const starting = picture === "starting" ? wanted : null;
   return (
-    <div className={callLook.controls}>
-      <Microphone {...props} size={52} />
-      <Control label={picture === "camera" ? t("broadcast.cameraOff") : t("broadcast.cameraOn")} icon={picture === "camera" ? "video" : "videoOff"} size={52} pressed={picture !== "camera"} loading={starting === "camera"} press={() => show("camera")} />
-      {canShowScreen() && <Control label={picture === "screen" ? t("broadcast.screenOff") : t("broadcast.screenOn")} icon={picture === "screen" ? "screenOff" : "screen"} size={52} loading={starting === "screen"} press={() => show("screen")} />}
-      {picture === "camera" && hasTwoSides() && <Control label={t("call.turnCamera")} icon="turn" size={52} press={() => void studio?.turnCamera()} />}
-      <DeviceMenu size={52} />
-      <Control label={t("broadcastStatus.open")} icon="chart" size={52} press={status} />
-      <Button size="md" h={52} radius="xl" color="red" className={look.stop} onClick={stop}>
+    <div className={`${callLook.controls} ${look.sendControls}`}>
+      <Microphone {...props} size={size} />
+      <Control label={picture === "camera" ? t("broadcast.cameraOff") : t("broadcast.cameraOn")} icon={picture === "camera" ? "video" : "videoOff"} size={size} pressed={picture !== "camera"} loading={starting === "camera"} press={() => show("camera")} />
+      {canShowScreen() && <Control label={picture === "screen" ? t("broadcast.screenOff") : t("broadcast.screenOn")} icon={picture === "screen" ? "screenOff" : "screen"} size={size} loading={starting === "screen"} press={() => show("screen")} />}
+      {picture === "camera" && hasTwoSides() && <Control label={t("call.turnCamera")} icon="turn" size={size} press={() => void studio?.turnCamera()} />}
+      <DeviceMenu size={size} />
+      <Control label={t("broadcastStatus.open")} icon="chart" size={size} press={status} />
+      <Button size="md" h={size} radius="xl" color="red" className={look.stop} onClick={stop}>
         {t("broadcast.end")}
       </Button>
     </div>

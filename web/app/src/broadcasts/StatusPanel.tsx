@@ -88,7 +88,7 @@ function Tiles({ report }: { report: BroadcastReport }) {
     { name: t("broadcastStatus.outgoing"), value: bits(report.outgoingBps, language), more: "" },
     { name: t("broadcastStatus.loss"), value: percent(report.meanLossPermille / 10, language), more: t("broadcastStatus.worst", { loss: percent(report.worstLossPermille / 10, language) }) },
     { name: t("broadcastStatus.keyFrames"), value: report.keyFramesAsked.toLocaleString(language), more: `${report.keyFramesRequested.toLocaleString(language)} ${t("broadcastStatus.requested")}` },
-    { name: t("broadcastStatus.dropped"), value: report.packetsDropped.toLocaleString(language), more: t("broadcastStatus.ofForwarded", { count: report.packetsForwarded + report.packetsDropped }) },
+    { name: t("broadcastStatus.dropped"), value: report.packetsDropped.toLocaleString(language), more: t("broadcastStatus.ofForwarded", { all: (report.packetsForwarded + report.packetsDropped).toLocaleString(language) }) },
   ];
   return (
     <dl className={look.tiles}>

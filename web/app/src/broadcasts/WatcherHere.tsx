@@ -43,7 +43,7 @@ export function WatcherHere({ broadcast, media }: Props) {
   return (
     <Bar broadcast={broadcast} said={media.hushed ? t("broadcast.hushed") : trouble} lost={troubled !== null} picture={picture} makeLarge={() => setLarge(true)}>
       {media.blocked ? (
-        <Button size="compact-md" radius="xl" variant="white" color="dark" leftSection={<Icon name="speaker" size={18} />} onClick={() => device.playSound()}>
+        <Button size="compact-md" radius="xl" className={look.plain} leftSection={<Icon name="speaker" size={18} />} onClick={() => device.playSound()}>
           {t("broadcast.tapForSound")}
         </Button>
       ) : (
@@ -99,7 +99,7 @@ function Large({ broadcast, media, name, trouble, leave, makeSmall }: LargeProps
         <div className={look.watchControls}>
           <Volume media={media} />
           <FullScreen frame={frame} />
-          <Button size="md" radius="xl" className={look.leave} leftSection={<Icon name="leave" size={20} />} onClick={leave}>
+          <Button size="md" radius="xl" className={look.plain} h={48} leftSection={<Icon name="leave" size={20} />} onClick={leave}>
             {t("broadcast.leave")}
           </Button>
         </div>
@@ -110,7 +110,6 @@ function Large({ broadcast, media, name, trouble, leave, makeSmall }: LargeProps
 
 function Seen({ broadcast, media, name, trouble }: Props & { name: string; trouble: string | null }) {
   const { t } = useTranslation();
-  const device = useDevice();
   const shown = media.stream !== null && media.picture !== "off";
   return (
     <>
@@ -122,26 +121,32 @@ function Seen({ broadcast, media, name, trouble }: Props & { name: string; troub
         <div className={callLook.noPicture}>
           <Avatar id={broadcast.sender} name={name} shape="person" size={128} />
           <h3 className={look.soundOnly}>{name}</h3>
-          {trouble === null && <p>{t("broadcast.pictureOff", { name })}</p>}
+          {media.blocked ? <TapForSound /> : <p>{trouble === null && t("broadcast.pictureOff", { name })}</p>}
         </div>
       )}
       {/* Always there, so that screen readers hear it change. */}
       <p className={`${callLook.lost} ${look.trouble}`} data-below={shown ? undefined : true} role="status">
         {trouble !== null && (
-          <>
+          <span>
             <Icon name={media.line === "connecting" ? "clock" : "cloudOff"} size={20} /> {trouble}
-          </>
+          </span>
         )}
       </p>
       {media.hushed && <p className={look.hushed}>{t("broadcast.hushed")}</p>}
-      {media.blocked && (
-        <UnstyledButton className={look.tap} onClick={() => device.playSound()}>
-          <Icon name="speaker" size={34} />
-          <strong>{t("broadcast.tapForSound")}</strong>
-          <span>{t("broadcast.tapForSoundHint")}</span>
-        </UnstyledButton>
-      )}
+      {media.blocked && shown && <TapForSound />}
     </>
+  );
+}
+
+function TapForSound() {
+  const { t } = useTranslation();
+  const device = useDevice();
+  return (
+    <UnstyledButton className={look.tap} onClick={() => device.playSound()}>
+      <Icon name="speaker" size={34} />
+      <strong>{t("broadcast.tapForSound")}</strong>
+      <span>{t("broadcast.tapForSoundHint")}</span>
+    </UnstyledButton>
   );
 }
 

@@ -31,7 +31,10 @@ export function Viewers({ count }: { count: number }) {
   return (
     <span className={look.viewers}>
       <Icon name="eye" size={17} />
-      {t("broadcast.viewers", { count })}
+      <span className={look.long}>{t("broadcast.viewers", { count })}</span>
+      <span className={look.short} aria-hidden="true">
+        {count}
+      </span>
     </span>
   );
 }

@@ -9,6 +9,9 @@ export interface Look {
 /** Looks kept: at one a second, two minutes. */
 export const LOOKS_MAX = 121;
 
+/** What is rare is counted over so many looks: one more or less would be all that is seen. */
+const RATE_LOOKS = 5;
+
 export function withLook(looks: readonly Look[], look: Look): Look[] {
   return [...looks, look].slice(-LOOKS_MAX);
 }
@@ -45,7 +48,11 @@ export function plotted(looks: readonly Look[]): Plotted {
   const perLayer = (value: (one: BroadcastLayer) => number) => rids.map((rid) => looks.map((look) => ((one) => (one ? value(one) : null))(layer(look, rid))));
   const between = <T>(step: (before: Look, now: Look) => T) => looks.map((now, at) => ((before) => (before ? step(before, now) : null))(looks[at - 1]));
   const rate = (total: (report: BroadcastReport) => number) =>
-    between((before, now) => (1000 * Math.max(0, total(now.report) - total(before.report))) / Math.max(1, now.atMs - before.atMs));
+    looks.map((now, at) => {
+      const before = looks[Math.max(0, at - RATE_LOOKS)];
+      if (before === undefined || before === now) return null;
+      return (1000 * Math.max(0, total(now.report) - total(before.report))) / Math.max(1, now.atMs - before.atMs);
+    });
   return {
     seconds: looks.map(({ atMs }) => (atMs - last) / 1000),
     kbps: perLayer(({ bitrateBps }) => bitrateBps / 1000),

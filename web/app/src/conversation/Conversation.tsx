@@ -155,9 +155,9 @@ function Head({ conversation, title, call, videoCall, goLive, live, busy }: Head
           </ActionIcon>
         </Tooltip>
       )}
-      {goLive && (
+      {goLive && !live && (
         <Tooltip label={t("broadcast.goLive")}>
-          <ActionIcon aria-label={t("broadcast.goLive")} onClick={goLive} disabled={busy || live}>
+          <ActionIcon aria-label={t("broadcast.goLive")} onClick={goLive} disabled={busy}>
             <Icon name="broadcast" size={22} />
           </ActionIcon>
         </Tooltip>

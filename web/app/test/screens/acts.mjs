@@ -37,6 +37,8 @@ async function openDelivery(page) {
 
 const SCAN = /^(QR-Code scannen|Scan QR code)$/;
 const LINK = /Weiteres Gerät verbinden|Link another device/;
+const SMALLER = /^(Übertragung verkleinern|Make the broadcast small)$/;
+const STATUS = /^(Zustand der Übertragung|How the broadcast goes)$/;
 
 async function compare(page, camera, same) {
   const number = await page.evaluate(() => window.device.safetyNumber(window.people.carla.id));
@@ -140,6 +142,33 @@ export const ACTS = {
   },
   "same@person": (page, camera) => compare(page, camera, true),
   "differs@person": (page, camera) => compare(page, camera, false),
+  "go@channel-operator": async (page) => {
+    // No real device: nothing of it would look like a lecture.
+    await page.evaluate(() => {
+      navigator.mediaDevices.getUserMedia = async ({ video }) => {
+        if (video) return window.samples.lecture();
+        const context = new AudioContext();
+        const [tone, voice] = [context.createOscillator(), context.createMediaStreamDestination()];
+        tone.connect(voice);
+        tone.start();
+        return voice.stream;
+      };
+    });
+    await page.getByRole("button", { name: /^(Live gehen|Go live)$/ }).click();
+    await page.getByRole("dialog").getByRole("textbox").fill("Neue Beatmungsgeräte: Einweisung");
+    await page.getByRole("dialog").locator("video").waitFor();
+  },
+  "small@live-watch": (page) => page.getByRole("button", { name: SMALLER }).click(),
+  "small@live-send": (page) => page.getByRole("button", { name: SMALLER }).click(),
+  "over@live-watch": (page) => page.evaluate(() => window.device.broadcast(window.id("broadcast"), { state: "ended", end: "sender-lost", part: null, here: false })),
+  "stop@live-send": (page) => page.getByRole("button", { name: /^(Beenden|End)$/ }).click(),
+  "status@live-send": async (page) => {
+    await page.clock.install();
+    await page.getByRole("button", { name: STATUS }).click();
+    await page.getByRole("dialog", { name: STATUS }).getByRole("table").waitFor();
+    await page.clock.runFor(125_000);
+    await page.clock.resume();
+  },
   "failure@enrol": async (page) => {
     await page.evaluate(() => window.device.failing.set("enrol", Object.assign(new Error("used"), { code: "CodeUsed" })));
     await page.getByRole("button", { name: /Dieses Gerät anmelden|Sign in on this device/ }).click();
@@ -147,4 +176,4 @@ export const ACTS = {
 };
 
 /** Every scene of main.tsx that is photographed; what is done in one comes right behind it. */
-export const SCENES = ["loading", "enrol", "signin", "linking", "ended", "list", "direct", "failed", "group", "channel", "channel-operator", "unread", "left", "unreadable", "details", "person", "settings", "new-chat", "new-group", "offline", "incoming", "outgoing", "talking", "peer-lost", "call-ended", "notices", "files", "places", "transfers", "previews", "empty", "video", "video-off", "video-lost", "video-stalled", "video-ringing", "video-incoming", "video-small", "calls", "calls-phone", "calls-empty"].flatMap((scene) => [scene, ...Object.keys(ACTS).filter((act) => act.endsWith(`@${scene}`))]);
+export const SCENES = ["loading", "enrol", "signin", "linking", "ended", "list", "direct", "failed", "group", "channel", "channel-operator", "unread", "left", "unreadable", "details", "person", "settings", "new-chat", "new-group", "offline", "incoming", "outgoing", "talking", "peer-lost", "call-ended", "notices", "files", "places", "transfers", "previews", "empty", "video", "video-off", "video-lost", "video-stalled", "video-ringing", "video-incoming", "video-small", "live-begins", "live-channel", "live-watch", "live-sound", "live-lost", "live-elsewhere", "live-send", "live-send-sound", "live-interrupted", "calls", "calls-phone", "calls-empty"].flatMap((scene) => [scene, ...Object.keys(ACTS).filter((act) => act.endsWith(`@${scene}`))]);

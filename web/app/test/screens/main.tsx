@@ -7,13 +7,17 @@ import { prepare } from "../../src/files/prepare";
 import { startLanguage, type Language } from "../../src/i18n/language";
 import type { Place } from "../../src/shell/place";
 import { furnishFiles, furnishPlaces, furnishPreviews, furnishTransfers } from "./furnish";
-import { corridor, ecg, film, xray } from "./samples";
-import { call, id, ME, MemoryDevice, notice, PEOPLE, type Options } from "../fixture";
+import { corridor, ecg, film, lecture, xray } from "./samples";
+import type { Watching, Sending } from "../../src/media/broadcast";
+import { broadcast, call, id, ME, MemoryDevice, notice, PEOPLE, type Options } from "../fixture";
+import { reports } from "./reports";
 
 interface Scene {
   options?: Options;
   /** What of a call is made when its scene is shown: a picture draws all the time, which the others must not pay for. */
   live?: () => Options["live"];
+  /** The same of a broadcast. */
+  onAir?: () => Options["onAir"];
   place?: Partial<Place>;
   code?: string;
   prepare?: (device: MemoryDevice) => void | Promise<void>;
@@ -24,6 +28,33 @@ const now = Date.now();
 
 function video(): Options {
   return { call: call({ state: "talking", talkingSinceMs: now - 187_000, video: true }) };
+}
+
+const LIVE = { title: "Neue Beatmungsgeräte: Einweisung für alle Stationen", viewers: 143 };
+
+/** Somebody is live in a channel, and this person does this in it. */
+function live(part: Parameters<typeof broadcast>[0] = {}, channel: Options["channel"] = "reader"): Options {
+  return { channel, broadcasts: [broadcast({ ...LIVE, startedAtMs: now - 754_000, ...part })] };
+}
+
+const watched = (part: Parameters<typeof broadcast>[0] = {}) => live({ part: "watches", here: true, ...part });
+const sent = (part: Parameters<typeof broadcast>[0] = {}) => live({ part: "sends", here: true, sender: ME, device: id("device-1"), ...part }, "operator");
+const GOOD = { grade: "good", rttMs: 18, lossPercent: 0, jitterMs: 3 } as const;
+
+function watching(part: Partial<Watching> = {}): Partial<Watching> {
+  return { stream: lecture(), picture: "on", volume: 0.8, quality: GOOD, ...part };
+}
+
+function sending(part: Partial<Sending["studio"]> = {}): Partial<Sending> {
+  return { quality: GOOD, studio: { picture: "camera", own: lecture(), mirrored: false, microphone: "on", muted: false, screenSound: false, failure: null, ...part } };
+}
+
+/** Its card in the timeline. */
+function told(device: MemoryDevice, from = PEOPLE.frieda): void {
+  const [one] = device.view().broadcasts;
+  if (!one) return;
+  device.deliver(id("channel"), from, { kind: "broadcast", broadcast: id("earlier"), startedAtMs: now - 1_700_000, title: "Fragen zur Dienstplanung" }, { sentAtMs: now - 1_700_000 });
+  device.deliver(id("channel"), from, { kind: "broadcast", broadcast: one.id, startedAtMs: one.startedAtMs, title: one.title ?? "" }, { sentAtMs: one.startedAtMs });
 }
 
 /** Somebody before a wall, drawn. */
@@ -94,6 +125,15 @@ const SCENES: Record<string, Scene> = {
   "video-ringing": { options: { call: call({ state: "ringing", video: true }) }, live: () => ({ camera: "on", own: picture(20) }) },
   "video-incoming": { options: { call: call({ direction: "incoming", state: "ringing", video: true }) }, place: conversation("station1") },
   "video-small": { place: conversation("carla"), options: { call: call({ state: "talking", talkingSinceMs: now - 187_000 }) }, live: () => ({ peer: picture(200), peerCamera: true, line: "up", quality: { grade: "poor", rttMs: 620, lossPercent: 14, jitterMs: 120 } }) },
+  "live-begins": { options: live(), place: conversation("carla"), prepare: told },
+  "live-channel": { options: live(), place: conversation("channel"), prepare: told },
+  "live-watch": { options: watched(), place: conversation("carla"), onAir: watching },
+  "live-sound": { options: watched(), onAir: () => watching({ stream: null, picture: "off", blocked: true }) },
+  "live-lost": { options: watched({ state: "sender-lost" }), onAir: () => watching({ quality: { grade: "weak", rttMs: 241, lossPercent: 4.2, jitterMs: 18 } }) },
+  "live-elsewhere": { options: live({ part: "watches" }), place: conversation("channel"), prepare: told },
+  "live-send": { options: sent(), place: conversation("channel"), onAir: sending, prepare: (device) => { device.report = reports(); } },
+  "live-send-sound": { options: sent({ state: "sender-lost" }), onAir: () => ({ ...sending({ picture: "off", own: null, muted: true }), line: "lost", quality: null }) },
+  "live-interrupted": { options: live({ sender: ME, device: id("device-1") }, "operator"), place: conversation("channel"), prepare: (device) => told(device, PEOPLE.anna) },
   calls: { options: { missedCalls: 2 }, place: { side: "calls", ...conversation("carla") } },
   "calls-phone": { options: { missedCalls: 2 }, place: { side: "calls" } },
   "calls-empty": { place: { side: "calls" }, prepare: (device) => { device.calls = async () => ({ calls: [], before: null }); } },
@@ -125,9 +165,9 @@ const place: Place = { side: "list", main: null, details: null, ...scene.place }
 window.history.replaceState({ place, depth: 0 }, "");
 startLanguage((asked.get("language") ?? "de") as Language);
 
-const device = new MemoryDevice(scene.live ? { ...scene.options, live: scene.live() } : scene.options);
+const device = new MemoryDevice({ ...scene.options, ...(scene.live && { live: scene.live() }), ...(scene.onAir && { onAir: scene.onAir() }) });
 // The photographer moves things from outside.
-Object.assign(window, { device, people: PEOPLE, me: ME, id, samples: { corridor, ecg, xray, film }, prepare: (file: File) => prepare(file, browserCodec), codec: browserCodec });
+Object.assign(window, { device, people: PEOPLE, me: ME, id, samples: { corridor, ecg, xray, film, lecture }, prepare: (file: File) => prepare(file, browserCodec), codec: browserCodec });
 
 await scene.prepare?.(device);
 const root = document.getElementById("root");

@@ -112,6 +112,45 @@ export async function ecg(name = "EKG.png"): Promise<File> {
   return file(made, name, "image/png");
 }
 
+/** A lecture as a camera sees it, wide, drawn again and again: somebody beside a board with a curve on it. */
+export function lecture(): MediaStream {
+  const [made, context] = canvas(1280, 720);
+  const draw = () => {
+    const wall = context.createLinearGradient(0, 0, 1280, 720);
+    wall.addColorStop(0, "#d9e4e4");
+    wall.addColorStop(1, "#9fb5b7");
+    context.fillStyle = wall;
+    context.fillRect(0, 0, 1280, 720);
+    context.fillStyle = "#f9fbfb";
+    context.fillRect(96, 84, 690, 430);
+    context.fillStyle = "#0a5a61";
+    context.fillRect(136, 124, 260, 22);
+    context.fillStyle = "#b9cccd";
+    for (const [at, width] of [380, 330, 400].entries()) context.fillRect(136, 168 + at * 26, width, 10);
+    context.strokeStyle = "#a3185c";
+    context.lineWidth = 5;
+    context.beginPath();
+    for (let x = 0; x <= 600; x += 4) {
+      const breath = Math.max(0, Math.sin((x / 600) * 6 * Math.PI + performance.now() / 900));
+      context.lineTo(140 + x, 460 - 130 * breath ** 0.5);
+    }
+    context.stroke();
+    const figure = (colour: string, ...[x, y, width, height]: [number, number, number, number]) => {
+      context.fillStyle = colour;
+      context.beginPath();
+      context.ellipse(x, y, width, height, 0, 0, 7);
+      context.fill();
+    };
+    figure("#eef3f4", 985, 760, 205, 300);
+    figure("#1d7a80", 985, 800, 62, 330);
+    figure("#a9785a", 985, 350, 84, 106);
+    figure("#4a3a30", 985, 282, 96, 66);
+  };
+  draw();
+  window.setInterval(draw, 100);
+  return made.captureStream(10);
+}
+
 /** About a second of walking down the corridor, recorded by the browser itself. */
 export async function film(name = "Rundgang.webm"): Promise<File> {
   const [made, context] = canvas(640, 360);
