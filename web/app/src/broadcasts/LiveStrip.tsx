@@ -1,5 +1,5 @@
 // Below the head of a channel in which somebody is live.
-import { Button } from "@mantine/core";
+import { ActionIcon, Button, Tooltip } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Broadcast, Conversation } from "../device/contract";
@@ -41,7 +41,11 @@ function Strip({ broadcast, operates }: { broadcast: Broadcast; operates: boolea
           </span>
         </p>
         {operates && (
-          <Button variant="default" radius="xl" className={look.statusButton} leftSection={<Icon name="chart" size={18} />} aria-label={t("broadcastStatus.open")} onClick={() => setStatus(true)} />
+          <Tooltip label={t("broadcastStatus.open")}>
+            <ActionIcon aria-label={t("broadcastStatus.open")} onClick={() => setStatus(true)}>
+              <Icon name="chart" size={22} />
+            </ActionIcon>
+          </Tooltip>
         )}
         {broadcast.part === null ? (
           <Button color="live" radius="xl" className={look.watch} leftSection={<Icon name="play" size={18} />} loading={command.busy} onClick={() => watch(broadcast.id)} aria-label={t("broadcast.watchNamed", { title })}>

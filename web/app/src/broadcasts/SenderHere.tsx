@@ -3,6 +3,7 @@ import { Button } from "@mantine/core";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Control, hasTwoSides } from "../calls/Controls";
+import { isTaken } from "../calls/words";
 import { DeviceMenu } from "../calls/DeviceMenu";
 import { Picture } from "../calls/Picture";
 import type { Broadcast } from "../device/contract";
@@ -33,7 +34,7 @@ export function SenderHere({ broadcast, media }: Props) {
   const phone = usePhone();
   const { large, setLarge } = useStage();
   const [dialog, setDialog] = useState<"stop" | "status" | null>(null);
-  const inCall = useView((view) => view.call !== null && view.call.state !== "ended");
+  const inCall = useView((view) => isTaken(view.call));
   useEffect(() => {
     if (inCall) setLarge(false);
   }, [inCall, setLarge]);
@@ -89,7 +90,8 @@ function Microphone({ media, inCall, size }: ControlsProps & { size: number }) {
   const off = muted || microphone !== "on";
   const press = () => (microphone === "on" ? studio?.mute(!muted) : void studio?.openMicrophone());
   // In a call the microphone is the call's.
-  return <Control label={off ? t("broadcast.unmute") : t("broadcast.mute")} icon={off ? "micOff" : "mic"} size={size} pressed={off} loading={microphone === "starting"} press={() => !inCall && press()} />;
+  if (inCall) return null;
+  return <Control label={off ? t("broadcast.unmute") : t("broadcast.mute")} icon={off ? "micOff" : "mic"} size={size} pressed={off} loading={microphone === "starting"} press={press} />;
 }
 
 function Large({ broadcast, media, lost, covered, makeSmall, ...rest }: ControlsProps & { lost: boolean; covered: boolean; makeSmall: () => void }) {

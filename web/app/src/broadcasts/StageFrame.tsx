@@ -1,6 +1,6 @@
 // The stage of a broadcast: the picture, whole, and above and below it what is known and what can be done. Both sides have the same.
 import { ActionIcon, Modal, Tooltip } from "@mantine/core";
-import { type ReactNode, type Ref } from "react";
+import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { ABOVE_STAGE } from "../calls/Controls";
 import { QualityMark } from "../calls/QualityMark";
@@ -29,17 +29,16 @@ interface Props {
   covered?: boolean;
   /** Nobody has moved for a while: the picture alone is left. */
   idle?: boolean;
-  frame?: Ref<HTMLDivElement>;
 }
 
-export function StageFrame({ broadcast, media, by, picture, controls, makeSmall, covered = false, idle = false, frame }: Props) {
+export function StageFrame({ broadcast, media, by, picture, controls, makeSmall, covered = false, idle = false }: Props) {
   const { t } = useTranslation();
   const title = useTitle(broadcast);
   useWakeLock();
   return (
     <Modal.Root opened onClose={makeSmall} fullScreen closeOnClickOutside={false} closeOnEscape={!covered} lockScroll={false} zIndex={BROADCAST_STAGE} transitionProps={{ duration: 0 }}>
       <Modal.Content aria-label={`${t("broadcast.one")}: ${title}`} radius={0}>
-        <div ref={frame} className={`${callLook.stage} ${look.stage}`} data-idle={idle || undefined} tabIndex={-1} data-autofocus>
+        <div className={`${callLook.stage} ${look.stage}`} data-idle={idle || undefined} tabIndex={-1} data-autofocus>
           {picture}
           <header className={`${callLook.top} ${look.top}`}>
             <div className={look.about}>

@@ -80,7 +80,6 @@ interface LargeProps extends Props {
 
 function Large({ broadcast, media, name, trouble, leave, makeSmall }: LargeProps) {
   const { t } = useTranslation();
-  const frame = useRef<HTMLDivElement>(null);
   const idle = useIdle(IDLE_MS, { initialState: false });
   const channel = useView((view) => {
     const conversation = view.conversations.find(({ id }) => id === broadcast.conversation);
@@ -91,14 +90,13 @@ function Large({ broadcast, media, name, trouble, leave, makeSmall }: LargeProps
       broadcast={broadcast}
       media={media}
       by={[name, channel].filter((part) => part !== "").join(" · ")}
-      frame={frame}
       idle={idle && media.picture === "on" && trouble === null && !media.blocked}
       makeSmall={makeSmall}
       picture={<Seen broadcast={broadcast} media={media} name={name} trouble={trouble} />}
       controls={
         <div className={look.watchControls}>
           <Volume media={media} />
-          <FullScreen frame={frame} />
+          <FullScreen />
           <Button size="md" radius="xl" className={look.plain} h={48} leftSection={<Icon name="leave" size={20} />} onClick={leave}>
             {t("broadcast.leave")}
           </Button>
@@ -161,11 +159,12 @@ function Volume({ media }: { media: Watching }) {
   );
 }
 
-function FullScreen({ frame }: { frame: { readonly current: HTMLDivElement | null } }) {
+/** Of the whole page: what opens above the stage belongs to it. */
+function FullScreen() {
   const { t } = useTranslation();
-  const [full, setFull] = useState(document.fullscreenElement !== null && document.fullscreenElement !== undefined);
+  const [full, setFull] = useState(() => Boolean(document.fullscreenElement));
   useEffect(() => {
-    const changed = () => setFull(document.fullscreenElement !== null);
+    const changed = () => setFull(Boolean(document.fullscreenElement));
     document.addEventListener("fullscreenchange", changed);
     return () => {
       document.removeEventListener("fullscreenchange", changed);
@@ -175,6 +174,6 @@ function FullScreen({ frame }: { frame: { readonly current: HTMLDivElement | nul
   // Phones of one maker give it to films only.
   if (!document.fullscreenEnabled) return null;
   // Refused: it stays as large as the window.
-  const press = () => void (full ? document.exitFullscreen() : frame.current?.requestFullscreen())?.catch(() => undefined);
+  const press = () => void (full ? document.exitFullscreen() : document.documentElement.requestFullscreen()).catch(() => undefined);
   return <Control label={full ? t("broadcast.notFull") : t("broadcast.full")} icon={full ? "notFull" : "full"} size={48} press={press} />;
 }

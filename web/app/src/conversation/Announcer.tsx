@@ -15,8 +15,10 @@ export function Announcer({ conversation }: { conversation: ConversationId }) {
     () =>
       device.onMessage((message) => {
         const { me, accounts } = device.view();
-        if (message.conversation !== conversation || message.sender === me || !isSpoken(message.body)) return;
+        if (message.conversation !== conversation || message.sender === me) return;
         const name = nameOf(accounts, message.sender);
+        if (message.body.kind === "broadcast") return setSaid(`${t("broadcast.by", { name })}: ${message.body.title}`);
+        if (!isSpoken(message.body)) return;
         const text = summaryOf(message.body, t);
         setSaid(message.body.kind === "text" ? t("conversation.said", { name, text }) : t("conversation.sent", { name, text }));
       }),

@@ -1,4 +1,5 @@
 // The broadcast that this tab sends or watches: at most one. It begins and ends here, is connected anew when the engine has moved to another tab, and gives way to calls.
+import { isTaken } from "../calls/words";
 import type { BroadcastMedia } from "../media/broadcast";
 import type { MediaDeviceUse } from "../media/devices";
 import type { MediaKeys } from "../media/frames";
@@ -7,6 +8,9 @@ import type { Studio } from "../media/studio";
 import { BroadcastWatcher } from "../media/watcher";
 import type { Answer, AskName, Asks } from "../worker/channel";
 import { type AccountId, type Broadcast, type BroadcastId, type ConversationId, DeviceError, type View } from "./contract";
+
+/** As the node and the core write it. */
+const REFUSED = /^(forbidden|unknown-?call|unknown)$/i;
 
 type Ask = <N extends AskName>(name: N, args: Asks[N]) => Promise<Answer<N>>;
 
@@ -56,9 +60,15 @@ export class BroadcastHere {
   }
 
   private async connect(broadcast: BroadcastId, offerSdp: string): Promise<string> {
-    const { answerSdp } = await this.ask("joinBroadcast", { broadcast, offerSdp });
-    this.told ||= broadcast === this.id;
-    return answerSdp;
+    try {
+      const { answerSdp } = await this.ask("joinBroadcast", { broadcast, offerSdp });
+      this.told ||= broadcast === this.id;
+      return answerSdp;
+    } catch (error) {
+      // Who may not be in it any more, or took part in something that is over, need not try again.
+      if (broadcast === this.id && this.told && error instanceof DeviceError && REFUSED.test(error.code)) this.close();
+      throw error;
+    }
   }
 
   private async send(broadcast: BroadcastId, studio: Studio, exchange: (offerSdp: string) => Promise<string>): Promise<void> {
@@ -116,10 +126,9 @@ export class BroadcastHere {
   /** What is told of all broadcasts has changed, or of calls. */
   follow(view: View): void {
     if (this.media === null) return;
-    const inCall = view.call !== null && view.call.state !== "ended";
-    if (this.media instanceof BroadcastWatcher) this.media.hush(inCall);
+    if (this.media instanceof BroadcastWatcher) this.media.hush(view.call !== null && view.call.state !== "ended");
     // What is said on the phone is not for everybody.
-    else if (inCall && !this.media.studio.state().muted) this.media.studio.mute(true);
+    else if (isTaken(view.call) && !this.media.studio.state().muted) this.media.studio.mute(true);
     const broadcast = view.broadcasts.find(({ id }) => id === this.id);
     if (broadcast?.state === "ended") return this.close();
     if (this.moved) {
