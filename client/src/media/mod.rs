@@ -29,7 +29,8 @@ mod wav;
 
 pub use audio::{AudioSink, AudioSource, FRAME_SAMPLES, SAMPLE_RATE};
 pub use broadcast::{
-    Layer, Programme, ProgrammeFiles, Publisher, PublisherStatistics, Received, Sent, Viewer, ViewerSinks, ViewerStatistics,
+    Layer, Programme, ProgrammeFiles, Publisher, PublisherStatistics, Received, Sent, Viewer, ViewerSinks,
+    ViewerStatistics,
 };
 pub use card::{Microphone, Speaker};
 pub use error::MediaError;

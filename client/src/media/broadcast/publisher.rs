@@ -185,8 +185,7 @@ impl Publisher {
     /// # Errors
     /// As [`offer`](Self::offer); the old connection then stays.
     pub async fn restart(&self, config: MediaConfig) -> Result<String, MediaError> {
-        let (outlet, sdp) =
-            Outlet::offer(&config, &self.programme, self.connected.clone(), self.asked.clone()).await?;
+        let (outlet, sdp) = Outlet::offer(&config, &self.programme, self.connected.clone(), self.asked.clone()).await?;
         // The node drops the old connection when it takes the new offer, so nothing is won by keeping it.
         let old = self.outlet.send_replace(Arc::new(outlet));
         old.retire();

@@ -72,7 +72,8 @@ impl Stream {
             Kind::Sound => 0,
             Kind::Video(_) => vp8::clear_bytes(frame),
         };
-        let sealed = self.sealer.as_mut().and_then(|sealer| sealer.seal(frame, clear).ok()).ok_or(MediaError::Sealing)?;
+        let sealed =
+            self.sealer.as_mut().and_then(|sealer| sealer.seal(frame, clear).ok()).ok_or(MediaError::Sealing)?;
         let (payload_type, rate, payloads) = match &mut self.kind {
             Kind::Sound => (OPUS_PAYLOAD_TYPE, 48_000, vec![Bytes::from(sealed)]),
             Kind::Video(packetizer) => (VP8_PAYLOAD_TYPE, 90_000, packetizer.cut(&sealed)),

@@ -88,11 +88,7 @@ impl Watching {
                 broken: true,
                 asked: None,
             },
-            sound: Sound {
-                source: None,
-                reorder: Reorder::new(SOUND_PATIENCE),
-                timeline: Timeline::new(48_000),
-            },
+            sound: Sound { source: None, reorder: Reorder::new(SOUND_PATIENCE), timeline: Timeline::new(48_000) },
             early: VecDeque::new(),
             early_bytes: 0,
             recorder,
@@ -116,7 +112,6 @@ impl Watching {
         match packet.header.payload_type {
             VP8_PAYLOAD_TYPE => {
                 self.counts.video.packets += 1;
-                // The node pads with packets that carry nothing.
                 if self.video.source.replace(source).is_some_and(|former| former != source) {
                     self.video.reorder.restart();
                     self.video.assembler.gap();

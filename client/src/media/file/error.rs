@@ -45,7 +45,9 @@ pub enum FileError {
     #[error("does not begin with a key frame")]
     NoKeyFrameFirst,
     /// Who begins to watch would wait too long.
-    #[error("has no key frame for longer than {seconds_max} s after second {after_s}: make it with more of them (ffmpeg: -g)")]
+    #[error(
+        "has no key frame for longer than {seconds_max} s after second {after_s}: make it with more of them (ffmpeg: -g)"
+    )]
     KeyFramesTooFar {
         /// The last key frame before, in seconds from the start.
         after_s: u64,

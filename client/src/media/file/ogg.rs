@@ -42,15 +42,8 @@ pub(super) struct OggReader<R> {
 impl<R: BufRead> OggReader<R> {
     pub(super) fn new(reader: R) -> Result<Self, FileError> {
         let input = Input::new(reader);
-        let mut this = Self {
-            input,
-            serial: None,
-            page: None,
-            packet: Vec::new(),
-            packets: 0,
-            ended: false,
-            other: None,
-        };
+        let mut this =
+            Self { input, serial: None, page: None, packet: Vec::new(), packets: 0, ended: false, other: None };
         let Some(head) = this.packet()? else {
             return Err(this.other.map_or(FileError::NoTrack("sound"), |found| FileError::Codec { found }));
         };
