@@ -109,7 +109,13 @@ async fn three_layers_arrive_by_their_names_and_what_is_lost_is_sent_again() {
     let sent = publisher.statistics();
     let frames: Vec<_> = sent.video.iter().map(|(layer, sent)| (*layer, sent.frames)).collect();
     assert_eq!(frames, Layer::ALL.map(|layer| (layer, u64::from(2 * FRAME_RATE))));
-    // The media plane knows each layer's packets by the names in them: it counts them as those of somebody who may not send.
+    // Every packet of each layer names the line and the layer, those that were sent again among them.
+    let mut names: Vec<_> = wire.names().into_iter().map(Vec::from_iter).collect();
+    names.sort();
+    let [line, layer] = negotiated(&answer);
+    let named = |rid: &str| vec![format!("{line}=1 {layer}={rid} ")];
+    assert_eq!(names, [named("h"), named("l"), named("m")]);
+    // So the media plane knows them: it counts them as those of somebody who may not send.
     let packets = sent.sound.packets + sent.video.iter().map(|(_, sent)| sent.packets).sum::<u64>();
     let known = soon(|| stage.sfu.stats().dropped_by(DropCause::NotAllowed) == packets).await;
     let asked = publisher.statistics().packets_asked_for;
@@ -128,6 +134,14 @@ async fn what_is_lost_on_the_way_to_a_viewer_is_sent_again() {
 async fn what_is_lost_on_the_way_from_a_publisher_is_sent_again() {
     let asked = lossy(Loses::Upward).await;
     assert!(asked > 0);
+}
+
+/// The numbers that an answer gives to the names of lines and layers.
+fn negotiated(answer: &str) -> [u8; 2] {
+    ["sdes:mid", "sdes:rtp-stream-id"].map(|name| {
+        let line = answer.lines().find(|line| line.starts_with("a=extmap:") && line.ends_with(name)).expect(name);
+        line["a=extmap:".len()..].split(' ').next().unwrap().parse().unwrap()
+    })
 }
 
 /// A broadcast over a network that loses packets arrives whole. Gives how many packets the publisher was asked for.

@@ -8,7 +8,7 @@ use wardline_protocol::AccountId;
 use wardline_sfu::{Config, ParticipantId, RoomId, Sfu};
 
 /// For whatever does not come: nothing here takes a tenth of it, but a machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const PUBLISHER: AccountId = AccountId::from_bytes([1; 16]);
 const ROOM: RoomId = RoomId::from_bytes([1; 16]);
@@ -85,7 +85,7 @@ pub async fn until(mut told: watch::Receiver<bool>) {
 pub async fn soon(mut done: impl FnMut() -> bool) -> bool {
     let looking = async {
         while !done() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await; // bounded: by the timeout around it
         }
     };
     tokio::time::timeout(PATIENCE, looking).await.is_ok()

@@ -1,8 +1,8 @@
 //! A network between the devices and the media plane that loses packets of video.
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wardline_sfu::Config;
 
@@ -29,6 +29,7 @@ pub struct Wire {
 struct Losses {
     count: AtomicU64,
     over: AtomicBool,
+    names: Mutex<BTreeMap<[u8; 4], BTreeSet<String>>>,
 }
 
 impl Wire {
@@ -69,6 +70,11 @@ impl Wire {
         self.losses.over.store(true, Ordering::Relaxed);
     }
 
+    /// What the packets of each source of video say of it, all different ones: the values of their header extensions.
+    pub fn names(&self) -> Vec<BTreeSet<String>> {
+        self.losses.names.lock().unwrap().values().cloned().collect()
+    }
+
     /// How many packets were lost.
     pub fn lost(&self) -> u64 {
         self.losses.count.load(Ordering::Relaxed)
@@ -91,10 +97,30 @@ fn is_lost(datagram: &[u8], counts: &mut Counts, losses: &Losses) -> bool {
     if first >> 6 != 2 || !(96..=97).contains(&(second & 0x7f)) {
         return false;
     }
-    let count = counts.entry([*s0, *s1, *s2, *s3]).or_default();
+    let source = [*s0, *s1, *s2, *s3];
+    losses.names.lock().unwrap().entry(source).or_default().insert(names(datagram));
+    let count = counts.entry(source).or_default();
     *count += 1;
     // Not the first: where a stream begins is where it is first seen.
     let is_lost = *count % LOST_ONE_OF == 5 && !losses.over.load(Ordering::Relaxed);
     losses.count.fetch_add(is_lost.into(), Ordering::Relaxed);
     is_lost
+}
+
+// The one-byte header extensions of a packet (RFC 8285 section 4.2), each as its number and its text.
+fn names(datagram: &[u8]) -> String {
+    let sources = usize::from(datagram[0] & 0xf);
+    let (mut names, Some([0xbe, 0xde, 0, words, rest @ ..])) = (String::new(), datagram.get(12 + 4 * sources..)) else {
+        return String::new();
+    };
+    let mut rest = rest.get(..4 * usize::from(*words)).unwrap_or_default();
+    while let [head, after @ ..] = rest {
+        let length = if *head == 0 { 0 } else { usize::from(head & 0xf) + 1 };
+        let (value, after) = after.split_at(length);
+        if *head != 0 {
+            names += &format!("{}={} ", head >> 4, String::from_utf8_lossy(value));
+        }
+        rest = after;
+    }
+    names
 }
