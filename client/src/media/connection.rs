@@ -232,19 +232,16 @@ pub fn with_opus(codecs: &mut MediaEngine) -> Result<(), MediaError> {
     Ok(codecs.register_codec(codec, RtpCodecKind::Audio)?)
 }
 
-/// Codecs of an offer with a video line. `resent_apart`: what is sent again comes as a stream of its own (RFC 4588).
-pub fn with_vp8(codecs: &mut MediaEngine, resent_apart: bool) -> Result<(), MediaError> {
-    let codec = RTCRtpCodecParameters { rtp_codec: vp8(), payload_type: VP8_PAYLOAD_TYPE };
-    codecs.register_codec(codec, RtpCodecKind::Video)?;
-    if resent_apart {
-        let rtp_codec = RTCRtpCodec {
-            mime_type: MIME_TYPE_RTX.to_owned(),
-            sdp_fmtp_line: format!("apt={VP8_PAYLOAD_TYPE}"),
-            rtcp_feedback: vec![],
-            ..vp8()
-        };
-        codecs
-            .register_codec(RTCRtpCodecParameters { rtp_codec, payload_type: RTX_PAYLOAD_TYPE }, RtpCodecKind::Video)?;
+/// Codecs of an offer with a video line. What is sent again may come as a stream of its own (RFC 4588).
+pub fn with_vp8(codecs: &mut MediaEngine) -> Result<(), MediaError> {
+    let again = RTCRtpCodec {
+        mime_type: MIME_TYPE_RTX.to_owned(),
+        sdp_fmtp_line: format!("apt={VP8_PAYLOAD_TYPE}"),
+        rtcp_feedback: vec![],
+        ..vp8()
+    };
+    for (rtp_codec, payload_type) in [(vp8(), VP8_PAYLOAD_TYPE), (again, RTX_PAYLOAD_TYPE)] {
+        codecs.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type }, RtpCodecKind::Video)?;
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ impl Inlet {
     ) -> Result<(Self, String), MediaError> {
         let mut codecs = MediaEngine::default();
         connection::with_opus(&mut codecs)?;
-        connection::with_vp8(&mut codecs, true)?;
+        connection::with_vp8(&mut codecs)?;
         let asking = NackGeneratorBuilder::new()
             .with_size(WATCHED_PACKETS)
             .with_interval(ASK_EVERY)

@@ -1,8 +1,9 @@
 //! A publisher's connection to the node: a line of sound and a line of video, both only to send, the video with up to three
 //! simulcast layers.
 //!
-//! What is lost is sent again from the stack's own buffer, as the packet that it was: the stack cannot name the layer of
-//! a separate stream of repairs (RFC 8852), which simulcast would need. Only simulcast needs header extensions, by which the node tells
+//! What is lost is sent again from the stack's own buffer: of a single layer as a stream of its own (RFC 4588), without which the node
+//! would not ask; of several layers as the packets that they were, because the stack cannot name the layer of such a stream
+//! (RFC 8852), and there the node asks all the same. Only simulcast needs header extensions, by which the node tells
 //! the layers apart. There is no bandwidth estimate: a file's bit rate is what it is.
 
 use std::sync::{Arc, OnceLock};
@@ -13,7 +14,8 @@ use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::MediaEngine;
 use rtc::rtp;
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind,
+    RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpHeaderExtensionCapability,
+    RTCRtpRtxParameters, RtpCodecKind,
 };
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use rtc::sdp::extmap::{SDES_MID_URI, SDES_RTP_STREAM_ID_URI};
@@ -69,7 +71,7 @@ impl Outlet {
         let layers: Vec<_> = programme.layers().collect();
         let mut codecs = MediaEngine::default();
         connection::with_opus(&mut codecs)?;
-        connection::with_vp8(&mut codecs, false)?;
+        connection::with_vp8(&mut codecs)?;
         if layers.len() > 1 {
             for uri in [SDES_MID_URI, SDES_RTP_STREAM_ID_URI] {
                 let extension = RTCRtpHeaderExtensionCapability { uri: uri.to_owned() };
@@ -145,10 +147,14 @@ impl Line {
         rids: &[&str],
     ) -> Result<Self, MediaError> {
         let sources = rids.iter().map(|_| connection::random_u32()).collect::<Result<Vec<_>, _>>()?;
+        // Without layers, so that the source can be named in the offer.
+        let apart = rids.len() == 1 && kind == RtpCodecKind::Video;
+        let again = apart.then(connection::random_u32).transpose()?;
         let coding = |(rid, source): (&&str, &u32)| RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters {
                 rid: (*rid).to_owned(),
                 ssrc: Some(*source),
+                rtx: again.map(|ssrc| RTCRtpRtxParameters { ssrc }),
                 ..Default::default()
             },
             active: true,

@@ -1,6 +1,7 @@
 //! Packets of one stream in their order. What is missing is waited for, for a while and up to a bound, and then given up.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 /// Numbers that jump further than this belong to a new stream.
@@ -50,13 +51,12 @@ impl<T> Reorder<T> {
             self.waiting.insert(number.into(), (now, packet));
             return;
         }
-        let place = next + step;
         if step < 0 {
             self.counts.late += 1;
-        } else if self.waiting.contains_key(&place) {
-            self.counts.duplicate += 1;
+        } else if let Entry::Vacant(place) = self.waiting.entry(next + step) {
+            place.insert((now, packet));
         } else {
-            self.waiting.insert(place, (now, packet));
+            self.counts.duplicate += 1;
         }
     }
 

@@ -50,9 +50,9 @@ pub struct Received {
     pub incomplete: u64,
     /// Packets that did not come, not even when they were asked for again.
     pub missing: u64,
-    /// Packets that came after they were given up.
+    /// Packets whose turn was over when they came: given up, or doubles of one that was there in time.
     pub late: u64,
-    /// Packets that came more than once.
+    /// Doubles of packets whose turn had not come.
     pub duplicate: u64,
 }
 

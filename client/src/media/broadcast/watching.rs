@@ -112,7 +112,6 @@ impl Watching {
         match packet.header.payload_type {
             VP8_PAYLOAD_TYPE => {
                 self.counts.video.packets += 1;
-                // The node pads with packets that carry nothing.
                 if self.video.source.replace(source).is_some_and(|former| former != source) {
                     self.video.reorder.restart();
                     self.video.assembler.gap();

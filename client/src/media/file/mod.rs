@@ -40,6 +40,9 @@ const TIME_MAX: Duration = Duration::from_secs(HOURS_MAX * 3_600);
 const HOURS_MAX: u64 = 48;
 /// Time for which the only frame of a file is shown.
 const LONE_FRAME: Duration = Duration::from_millis(40);
+/// Encoders write frames that are never shown, at the time of the one before or after; these are sent so much later than the one
+/// before: a tick of the RTP clock.
+const HIDDEN_LATER: Duration = Duration::from_micros(12);
 /// A sound file's own times are rounded to milliseconds; only when they are this far from the packets' sum is there a gap.
 const SOUND_GAP_MIN: Duration = Duration::from_millis(60);
 
@@ -97,7 +100,10 @@ impl Frames {
 
 fn video(unit: Unit, newest: &mut Option<Duration>, key: &mut Duration) -> Result<Option<Frame>, FileError> {
     let Unit { time, data } = unit;
-    let time = time.unwrap_or_default();
+    let mut time = time.unwrap_or_default();
+    if *newest == Some(time) {
+        time += HIDDEN_LATER;
+    }
     // An encoder that drops a frame writes an empty one: the picture stays.
     if data.is_empty() {
         return Ok(None);
@@ -111,7 +117,7 @@ fn video(unit: Unit, newest: &mut Option<Duration>, key: &mut Duration) -> Resul
     match newest {
         None if !is_key => return Err(FileError::NoKeyFrameFirst),
         None => {}
-        Some(newest) if time <= *newest => return Err(FileError::TimesGoBack { at_ms }),
+        Some(newest) if time < *newest => return Err(FileError::TimesGoBack { at_ms }),
         Some(_) if time.saturating_sub(*key) > KEY_FRAME_DISTANCE_MAX => {
             let seconds_max = KEY_FRAME_DISTANCE_MAX.as_secs();
             return Err(FileError::KeyFramesTooFar { after_s: key.as_secs(), seconds_max });

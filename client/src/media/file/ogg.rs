@@ -86,7 +86,7 @@ impl<R: BufRead> OggReader<R> {
                     return Ok(Some(page));
                 }
                 None => {
-                    let name = page.body.get(..8).unwrap_or(&page.body);
+                    let name = page.body.get(..7).unwrap_or(&page.body);
                     self.other.get_or_insert_with(|| shown(name));
                 }
                 Some(serial) if serial == page.serial => return Ok(Some(page)),
