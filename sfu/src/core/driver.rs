@@ -113,8 +113,6 @@ struct Known {
     mid: Mid,
     rid: Option<Rid>,
     ssrc: Ssrc,
-    // On which its packets are sent again, as far as such packets were authenticated.
-    rtx: Option<Ssrc>,
 }
 
 /// Streams that are remembered; no more are negotiated by anybody who means well.
@@ -163,11 +161,9 @@ impl Driver {
             self.mutate(now, mutation, outcome)?;
             self.settle(now, outcome)?;
             match newcomer {
-                Some(ssrc) if outcome.packets.is_empty() => self.evict(now, ssrc, outcome)?,
-                Some(ssrc) => self.authenticated_rtx(ssrc),
-                None => {}
+                Some(ssrc) if outcome.packets.is_empty() => self.evict(now, ssrc, outcome),
+                _ => Ok(()),
             }
-            Ok::<_, RtcError>(())
         }));
         match done {
             Ok(Ok(())) if self.rtc.is_alive() => Ok(()),
@@ -205,40 +201,25 @@ impl Driver {
     // The SSRC of a packet that would be the first of its stream.
     fn newcomer(&mut self, mutation: &Mutation<'_>) -> Option<Ssrc> {
         let Mutation::Receive(_, Some(ssrc)) = mutation else { return None };
-        let known = self.streams.iter().any(|known| known.ssrc == *ssrc || known.rtx == Some(*ssrc));
+        let known = self.streams.iter().any(|known| known.ssrc == *ssrc);
         (!known && self.rtc.direct_api().stream_rx(ssrc).is_none()).then_some(*ssrc)
     }
 
     // str0m binds an SSRC to the line that a packet names before it has authenticated the packet: one forged datagram would
     // take the line from the genuine stream for good, and many would fill the memory. When no packet came of it, undo that.
     fn evict(&mut self, now: Instant, ssrc: Ssrc, outcome: &mut Outcome) -> Result<(), RtcError> {
-        let Some(forged) = self.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.rtx()) else {
-            self.restore_rtx(ssrc);
-            return Ok(());
-        };
+        let Some(rtx) = self.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.rtx()) else { return Ok(()) };
         self.rtc.direct_api().remove_stream_rx(ssrc);
         self.settle(now, outcome)?;
         for known in self.streams.clone() {
             let Some(audio) = self.rtc.media(known.mid).map(|media| media.kind().is_audio()) else { continue };
             if self.rtc.direct_api().stream_rx(&known.ssrc).is_none() {
                 let mut direct = self.rtc.direct_api();
-                let rtx = known.rtx.or(forged);
                 direct.expect_stream_rx(known.ssrc, rtx, known.mid, known.rid).suppress_nack(audio);
                 self.settle(now, outcome)?;
             }
         }
         Ok(())
-    }
-
-    // The same for the stream on which packets are sent again.
-    fn restore_rtx(&mut self, forged: Ssrc) {
-        let mut direct = self.rtc.direct_api();
-        for known in &self.streams {
-            let taken = direct.stream_rx(&known.ssrc).is_some_and(|stream| stream.rtx() == Some(forged));
-            if taken && known.rtx.is_some() {
-                direct.expect_stream_rx(known.ssrc, known.rtx, known.mid, known.rid);
-            }
-        }
     }
 
     fn authenticated(&mut self, mid: Mid, rid: Option<Rid>, ssrc: Ssrc) {
@@ -248,19 +229,8 @@ impl Driver {
                     known.ssrc = ssrc;
                 }
             }
-            None if self.streams.len() < KNOWN_MAX => self.streams.push(Known { mid, rid, ssrc, rtx: None }),
+            None if self.streams.len() < KNOWN_MAX => self.streams.push(Known { mid, rid, ssrc }),
             None => {}
-        }
-    }
-
-    // A packet came of a datagram of `ssrc`. When that is not the packet's own stream, it was sent again on another.
-    fn authenticated_rtx(&mut self, ssrc: Ssrc) {
-        let mut direct = self.rtc.direct_api();
-        for known in &mut self.streams {
-            let rtx = direct.stream_rx(&known.ssrc).and_then(|stream| stream.rtx());
-            if rtx == Some(ssrc) {
-                known.rtx = rtx;
-            }
         }
     }
 

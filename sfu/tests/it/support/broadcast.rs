@@ -1,8 +1,9 @@
 //! A room in which one shows a camera and the others look on.
 use super::camera::{Camera, FRAME};
-use super::peer::Heard;
+use super::peer::{Heard, Peer};
 use super::screen::{Shown, shown};
 use super::world::{Link, World};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// The layers of a browser's camera at 720 lines, as browsers name and order them.
@@ -21,7 +22,18 @@ impl Broadcast {
     /// Participant 1 shows a camera with these layers to nobody yet.
     pub fn start(seed: u64, layers: &[(&str, usize)]) -> Self {
         let mut world = World::with_room_for(1_000, seed, Link::GOOD);
-        let mut peer = world.device(1);
+        let peer = world.device(1);
+        Self::start_with(world, peer, layers)
+    }
+
+    /// As [`Broadcast::start`], without resends of the camera.
+    pub fn start_without_resends(seed: u64, layers: &[(&str, usize)]) -> Self {
+        let world = World::with_room_for(1_000, seed, Link::GOOD);
+        let peer = Peer::without_resends(world.now, SocketAddr::from(([198, 51, 100, 1], 5_000)));
+        Self::start_with(world, peer, layers)
+    }
+
+    fn start_with(mut world: World, mut peer: Peer, layers: &[(&str, usize)]) -> Self {
         let rids: Vec<_> = layers.iter().map(|(rid, _)| *rid).filter(|rid| !rid.is_empty()).collect();
         let offer = peer.broadcast_offer(world.now, &rids);
         world.enter(1, peer, &offer).unwrap();

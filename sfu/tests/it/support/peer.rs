@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::bwe::Bitrate;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
+use str0m::format::{Codec, FormatParams};
+use str0m::media::{Direction, Frequency, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
@@ -42,7 +43,19 @@ pub struct Peer {
 
 impl Peer {
     pub fn new(now: Instant, address: SocketAddr) -> Self {
-        let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true);
+        let config = RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true);
+        Self::with(config, now, address)
+    }
+
+    /// One that sends nothing again. Its packets name line and layer only until the first report.
+    pub fn without_resends(now: Instant, address: SocketAddr) -> Self {
+        let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false);
+        let format = FormatParams::default();
+        config.codec_config().add_config(96.into(), None, Codec::Vp8, Frequency::NINETY_KHZ, None, format);
+        Self::with(config, now, address)
+    }
+
+    fn with(mut config: RtcConfig, now: Instant, address: SocketAddr) -> Self {
         config.set_max_stun_rto(Duration::from_secs(2));
         let mut rtc = config.build(now);
         rtc.add_local_candidate(Candidate::host(address, Protocol::Udp).unwrap());
