@@ -40,7 +40,7 @@ export function StageFrame({ broadcast, media, by, picture, controls, makeSmall,
       <Modal.Content aria-label={`${t("broadcast.one")}: ${title}`} radius={0}>
         <div className={`${callLook.stage} ${look.stage}`} data-idle={idle || undefined} tabIndex={-1} data-autofocus>
           {picture}
-          <header className={`${callLook.top} ${look.top}`}>
+          <div className={`${callLook.top} ${look.top}`}>
             <div className={look.about}>
               <div className={look.aboutLine}>
                 <LiveBadge waits={broadcast.state === "sender-lost" || media.line === "lost"} />
@@ -56,8 +56,8 @@ export function StageFrame({ broadcast, media, by, picture, controls, makeSmall,
                 <Icon name="smaller" />
               </ActionIcon>
             </Tooltip>
-          </header>
-          <footer className={`${callLook.bottom} ${look.bottom}`}>{controls}</footer>
+          </div>
+          <div className={`${callLook.bottom} ${look.bottom}`}>{controls}</div>
         </div>
       </Modal.Content>
     </Modal.Root>

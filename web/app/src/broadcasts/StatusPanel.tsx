@@ -109,7 +109,7 @@ function Layers({ report, nameOf }: { report: BroadcastReport; nameOf: (rid: str
   const { t } = useTranslation();
   const { language } = useLanguage();
   return (
-    <div className={look.table}>
+    <div className={look.table} role="region" aria-label={t("broadcastStatus.layers")} tabIndex={0}>
       <table>
         <thead>
           <tr>

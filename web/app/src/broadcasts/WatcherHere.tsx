@@ -118,7 +118,7 @@ function Seen({ broadcast, media, name, trouble }: Props & { name: string; troub
       ) : (
         <div className={callLook.noPicture}>
           <Avatar id={broadcast.sender} name={name} shape="person" size={128} />
-          <h3 className={look.soundOnly}>{name}</h3>
+          <h2 className={look.soundOnly}>{name}</h2>
           {media.blocked ? <TapForSound /> : <p>{trouble === null && t("broadcast.pictureOff", { name })}</p>}
         </div>
       )}

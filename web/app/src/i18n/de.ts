@@ -326,6 +326,7 @@ export const de = {
     worstOne: "Zuschauende, höchster",
     toNode: "Sender bis Server",
     layer: "Ebene",
+    layers: "Ebenen",
     layerL: "Klein",
     layerM: "Mittel",
     layerH: "Groß",

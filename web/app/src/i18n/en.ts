@@ -328,6 +328,7 @@ export const en: Texts = {
     worstOne: "viewers, worst",
     toNode: "sender to server",
     layer: "Layer",
+    layers: "Layers",
     layerL: "Small",
     layerM: "Medium",
     layerH: "Large",

@@ -38,6 +38,14 @@ async function goLive(title: string): Promise<void> {
   await stage(anna, title).waitFor();
 }
 
+/** The controls of a picture that nobody moves over are gone until somebody does. */
+async function controls(person: Person) {
+  const { width = 0, height = 0 } = person.page.viewportSize() ?? {};
+  await person.page.mouse.move(width / 2, height / 2);
+  await person.page.mouse.move(width / 2 + 40, height / 2);
+  return stage(person);
+}
+
 /** What Boris gets: the tone, and pictures that move. */
 async function arrives(): Promise<void> {
   await expect.poll(async () => Math.abs((await boris.heard()).hz - 440), { timeout: 20_000 }).toBeLessThan(TOLERANCE_HZ);
@@ -55,6 +63,7 @@ test("everybody is told at once, and one tap later hears and sees it", async () 
   await stage(boris).waitFor();
   await arrives();
   await Promise.all([anna, boris].map((person) => stage(person).getByText("1 watching").waitFor()));
+  await controls(boris);
   await Promise.all([anna, boris].map((person) => stage(person).getByRole("timer").waitFor()));
   await hospital.photograph("broadcast-watched");
 });
@@ -72,7 +81,7 @@ test("the operator sees how it goes", async () => {
 });
 
 test("it goes on small while the viewer reads, and in other tabs it is said where it plays", async () => {
-  await stage(boris).getByRole("button", { name: "Make the broadcast small" }).click();
+  await (await controls(boris)).getByRole("button", { name: "Make the broadcast small" }).click();
   await boris.look(CHANNEL);
   await boris.page.getByRole("article").getByText(TITLE).waitFor();
   await arrives();
