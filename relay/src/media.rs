@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
-use wardline_protocol::{CallId, Code, WireError};
-use wardline_sfu::{Event, ParticipantId, RoomId, Sfu, StartError};
+use wardline_protocol::{CallId, Code, WireError, wire};
+use wardline_sfu::{Event, LayerStats, ParticipantId, RoomId, RoomStats, Sfu, StartError};
 use wardline_signaling::{MediaCommand, MediaEvent, SdpOffer};
 
 /// Media events that wait for the plane. Beyond them they are dropped and counted: the shard's thread never waits.
@@ -68,6 +68,35 @@ fn translate(event: Event) -> Option<MediaEvent> {
     }
 }
 
+/// A room's numbers as they travel. A part of the viewers is in permille.
+fn report(stats: RoomStats) -> wire::BroadcastReport {
+    let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    let permille = |part: f32| (part * 1_000.0).round() as u32;
+    let sum = |of: fn(&LayerStats) -> u64| stats.layers.iter().map(of).sum();
+    wire::BroadcastReport {
+        viewers: count(stats.viewers),
+        viewers_without_video: count(stats.viewers_paused + stats.viewers_audio_only),
+        key_frames_asked: sum(|layer| layer.key_frames_wanted),
+        key_frames_requested: sum(|layer| layer.key_frames_asked),
+        packets_forwarded: stats.forwarded,
+        packets_dropped: stats.dropped + stats.dropped_between_shards,
+        outgoing_bps: stats.out_bit_s,
+        mean_loss_permille: permille(stats.loss_mean),
+        worst_loss_permille: permille(stats.loss_worst),
+        layers: stats
+            .layers
+            .into_iter()
+            .map(|layer| wire::BroadcastLayer {
+                rid: layer.rid.unwrap_or_default(),
+                bitrate_bps: layer.bit_s,
+                packets: layer.packets,
+                packets_lost: layer.lost,
+                viewers: count(layer.viewers),
+            })
+            .collect(),
+    }
+}
+
 fn hand_on(events: &mpsc::Sender<MediaEvent>, metrics: &Metrics, event: MediaEvent) {
     if events.try_send(event).is_err() {
         metrics.media_event_dropped();
@@ -97,9 +126,12 @@ impl Media {
             MediaCommand::AllowSending { call, device } => {
                 self.sfu.set_sending(RoomId::from(call), ParticipantId::from(device), true);
             }
-            MediaCommand::Report { session, request_id, .. } => {
-                let report = Err(WireError::new(Code::MediaRefused, "no report yet"));
-                hand_on(&self.events, &self.metrics, MediaEvent::Reported { session, request_id, report });
+            MediaCommand::Report { session, request_id, call } => {
+                let (events, metrics) = (self.events.clone(), self.metrics.clone());
+                self.sfu.room_stats(RoomId::from(call), move |stats| {
+                    let report = report(stats);
+                    hand_on(&events, &metrics, MediaEvent::Reported { session, request_id, report });
+                });
             }
             MediaCommand::Disconnect { call, device } => {
                 self.sfu.disconnect(RoomId::from(call), ParticipantId::from(device));

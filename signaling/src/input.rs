@@ -243,8 +243,8 @@ pub enum MediaEvent {
         session: SessionId,
         /// As asked.
         request_id: u64,
-        /// The report, or why there is none.
-        report: Result<BroadcastReport, WireError>,
+        /// The report.
+        report: BroadcastReport,
     },
     /// A participant's transport is up (again).
     Connected {

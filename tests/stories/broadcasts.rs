@@ -3,13 +3,13 @@ use crate::office::{Machine, found};
 use crate::programs::{COMMAND_MAX, Client, field, finish, one, wait_for};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
-use wardline_client::broadcast::WatchedBroadcast;
-use wardline_client::core::Event;
-use wardline_client::media::ViewerSinks;
+use wardline_client::broadcast::{LiveBroadcast, WatchedBroadcast};
+use wardline_client::core::{Command as Ask, Event, Reply};
+use wardline_client::media::{Programme, ProgrammeFiles, ViewerSinks};
 use wardline_client::session;
 use wardline_tests::hospital::free_port;
 use wardline_tests::program::Program;
@@ -29,6 +29,13 @@ fn ffmpeg(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Encodes a moving test picture as VP8, with a key frame each second: eight seconds of 15 pictures.
+fn picture(to: &str, size: &str, bit_rate: &str) -> Result<()> {
+    let source = format!("testsrc2=size={size}:rate=15:duration=8");
+    let vp8 = ["-c:v", "libvpx", "-b:v", bit_rate, "-g", "15", "-deadline", "realtime", "-cpu-used", "8"];
+    ffmpeg(&[&["-f", "lavfi", "-i", &source][..], &vp8, &[to]].concat())
+}
+
 /// Eight seconds of a moving test picture and of a tone.
 struct Files {
     video: String,
@@ -39,9 +46,7 @@ impl Files {
     fn make(folder: &Path) -> Result<Self> {
         let path = |name: &str| folder.join(name).to_str().context("a path").map(str::to_owned);
         let (video, sound) = (path("test.ivf")?, path("test.ogg")?);
-        let picture = "testsrc2=size=320x180:rate=15:duration=8";
-        let vp8 = ["-c:v", "libvpx", "-b:v", "300k", "-g", "15", "-deadline", "realtime", "-cpu-used", "8"];
-        ffmpeg(&[&["-f", "lavfi", "-i", picture][..], &vp8, &[&video]].concat())?;
+        picture(&video, "320x180", "300k")?;
         let opus = ["-c:a", "libopus", "-b:a", "32k", "-vbr", "off", "-frame_duration", "20"];
         ffmpeg(
             &[&["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=8"][..], &opus, &[&sound]].concat(),
@@ -249,5 +254,61 @@ async fn a_locked_viewer_gets_nothing_after_a_second() -> Result<()> {
     }
     live.interrupt()?;
     finish(live)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_sees_how_three_layers_go() -> Result<()> {
+    let house = tokio::task::spawn_blocking(House::new).await??;
+    let layer = |name: &str, size: &str, bit_rate: &str| -> Result<PathBuf> {
+        let path = house.path(name)?;
+        picture(&path, size, bit_rate)?;
+        Ok(path.into())
+    };
+    let files = ProgrammeFiles {
+        high: Some(layer("h.ivf", "640x360", "800k")?),
+        middle: Some(layer("m.ivf", "320x180", "300k")?),
+        low: Some(layer("l.ivf", "160x90", "100k")?),
+        sound: Some(house.files.sound.clone().into()),
+        looping: true,
+    };
+    let (anna, mut events) = session::Client::open(&house.folder.path().join("anna")).await?;
+    let ready = async {
+        while !matches!(events.recv().await?, Event::Ready) {}
+        anyhow::Ok(())
+    };
+    timeout(COMMAND_MAX, ready).await??;
+    let channels = |core: &wardline_client::core::Core| core.directory().channels().map(|one| one.channel_id).next();
+    let channel = anna.look(channels).await?.context("a channel")?;
+    let mut live = LiveBroadcast::start(&anna, channel, TITLE.into(), Programme::open(&files)?).await?;
+    let carla = Seat::take(&house.folder.path().join("carla")).await?;
+    // Its line carries everything, so it ends with the largest picture.
+    let report = async {
+        loop {
+            sleep(Duration::from_millis(500)).await; // bounded: by the timeout around it
+            live.mend(&anna).await?;
+            let Reply::BroadcastReport(report) =
+                anna.command(Ask::FetchBroadcastReport { broadcast: live.id() }).await??
+            else {
+                anyhow::bail!("no report");
+            };
+            let all = report.layers.len() == 3 && report.layers.iter().all(|layer| layer.bitrate_bps > 0);
+            if all && report.viewers == 1 && report.layers.last().is_some_and(|layer| layer.viewers == 1) {
+                return Ok(report);
+            }
+        }
+    };
+    let report = timeout(COMMAND_MAX, report).await.context("the viewer never gets the largest picture")??;
+    eprintln!("{report:?}");
+    let rids: Vec<&str> = report.layers.iter().map(|layer| layer.rid.as_str()).collect();
+    ensure!(rids == ["l", "m", "h"], "the smallest first: {rids:?}");
+    let seen = carla.watched.statistics();
+    ensure!(seen.size == Some((640, 360)) && seen.size_changes >= 1, "{seen:?}");
+    ensure!(seen.video.undecryptable + seen.sound.undecryptable == 0, "{seen:?}");
+    live.stop(&anna).await?;
+    live.close().await;
+    carla.watched.close().await;
+    carla.client.close().await;
+    anna.close().await;
     Ok(())
 }

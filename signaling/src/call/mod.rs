@@ -163,8 +163,8 @@ impl Plane {
                 self.answer(session, request_id, reply);
             }
             MediaEvent::Reported { session, request_id, report } => {
-                let reply = report.map(|report| Reply::Now(response::Result::BroadcastReport(report)));
-                self.answer(session, request_id, reply);
+                let reply = Reply::Now(response::Result::BroadcastReport(report));
+                self.answer(session, request_id, Ok(reply));
             }
             MediaEvent::Connected { call, device } if self.broadcasts.contains(call) => {
                 self.broadcast_media_changed(call, device, false);
