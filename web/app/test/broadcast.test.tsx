@@ -96,7 +96,8 @@ describe("the viewer's stage", () => {
     expect(shown.getByRole("heading", { name: TITLE })).toBeTruthy();
     expect(shown.getByText("Prof. Dr. Frieda Lindqvist-Hohenstein · Aktuelles Innere Medizin")).toBeTruthy();
     expect(shown.getByText("12 sehen zu")).toBeTruthy();
-    expect(shown.getByRole("timer").textContent).toBe("12:34");
+    // As long as the test took, on top.
+    expect(shown.getByRole("timer").textContent).toMatch(/^12:[345]\d$/);
     expect(shown.getByLabelText("Bild von Prof. Dr. Frieda Lindqvist-Hohenstein")).toBeTruthy();
   });
 

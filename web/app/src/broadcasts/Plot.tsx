@@ -3,7 +3,6 @@ import { useComputedColorScheme } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import UPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { LOOKS_MAX } from "./report";
 import look from "./status.module.css";
 
 export interface Curve {
@@ -27,6 +26,13 @@ interface Props {
 
 const HEIGHT_PX = 168;
 
+/** Seconds from edge to edge: what has been seen so far is not a speck at the edge. */
+const SPANS = [30, 60, 120];
+
+function spanOf(min: number | null): number {
+  return SPANS.find((span) => span >= -(min ?? 0)) ?? 120;
+}
+
 export function Plot({ title, unit, whole = false, seconds, curves }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
@@ -48,11 +54,11 @@ export function Plot({ title, unit, whole = false, seconds, curves }: Props) {
         cursor: { show: false },
         padding: [10, 8, 0, 0],
         scales: {
-          x: { time: false, range: [-(LOOKS_MAX - 1), 0] },
+          x: { time: false, range: (_, min) => [-spanOf(min), 0] },
           y: { range: (_, __, max) => [0, Math.max(whole ? 4 : 1, max * 1.15)] },
         },
         axes: [
-          { ...axis, size: 30, splits: () => [-120, -90, -60, -30, 0], values: (_, splits) => splits.map((split) => (split === 0 ? "0" : `−${-split} s`)) },
+          { ...axis, size: 30, splits: (_, __, min) => [min, (2 * min) / 3, min / 3, 0], values: (_, splits) => splits.map((split) => (split === 0 ? "0" : `−${-split} s`)) },
           { ...axis, size: 46, space: 28, incrs: whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] : [0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000] },
         ],
         series: [{}, ...latest.current.curves.map((curve) => ({ label: curve.name, stroke: colour(curve.colour), width: 2, dash: [...curve.dash], points: { show: false }, spanGaps: false }))],
