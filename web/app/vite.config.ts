@@ -11,7 +11,7 @@ export default defineConfig({
     target: "es2022",
     // A data: URL would need a hole in the content security policy.
     assetsInlineLimit: 0,
-    chunkSizeWarningLimit: 800,
+    chunkSizeWarningLimit: 900,
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: { main: "index.html", sw: "src/offline/sw.ts" },
