@@ -40,6 +40,8 @@ pub(super) struct Followed {
     takes_part: bool,
     /// The node has named it on this connection.
     named: bool,
+    /// The person has heard of it.
+    announced: bool,
 }
 
 impl Core {
@@ -75,7 +77,7 @@ impl Core {
             state: State::Live,
             reason: EndReason::Unspecified,
         };
-        self.broadcasts.insert(id, Followed { told, takes_part: true, named: true });
+        self.broadcasts.insert(id, Followed { told, takes_part: true, named: true, announced: false });
         let (broadcast_id, conversation_id) = (id.to_bytes(), conversation.to_bytes());
         let start = wire::StartBroadcast { broadcast_id, conversation_id, offer_sdp };
         self.send(Frame::StartBroadcast(start), Request::StartBroadcast { id, title, token });
@@ -202,10 +204,10 @@ impl Core {
         match known {
             Some(known) => {
                 known.named = true;
-                if known.told == told {
+                if known.told == told && known.announced {
                     return;
                 }
-                known.told = told.clone();
+                (known.told, known.announced) = (told.clone(), true);
             }
             None => {
                 if self.engine.epoch(conversation).is_some() && self.engine.is_call_spent(conversation, &id) {
@@ -214,7 +216,8 @@ impl Core {
                 if self.broadcasts.len() >= BROADCASTS_MAX || !self.is_heard(conversation, sender) {
                     return;
                 }
-                self.broadcasts.insert(id, Followed { told: told.clone(), takes_part: false, named: true });
+                let followed = Followed { told: told.clone(), takes_part: false, named: true, announced: true };
+                self.broadcasts.insert(id, followed);
             }
         }
         self.event(Event::Broadcast(told));

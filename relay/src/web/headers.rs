@@ -12,11 +12,12 @@ use axum::http::{HeaderMap, HeaderValue};
 pub const TRUSTED_TYPES: &str = "default wardline";
 
 /// What of the device the page may use. Everything else that browsers know is off.
-const PERMITTED: [&str; 9] = [
+const PERMITTED: [&str; 10] = [
     "autoplay", // the ringing of a call
     "camera",
     "clipboard-write", // a code that is handed on
     "cross-origin-isolated",
+    "display-capture", // the screen, in a broadcast; the browser asks which
     "fullscreen",
     "geolocation",
     "microphone",
@@ -25,11 +26,10 @@ const PERMITTED: [&str; 9] = [
 ];
 
 /// What it may not. Names that a browser does not know fill its console with warnings, so they are left out.
-const DENIED: [&str; 18] = [
+const DENIED: [&str; 17] = [
     "accelerometer",
     "browsing-topics",
     "clipboard-read",
-    "display-capture",
     "encrypted-media",
     "gamepad",
     "gyroscope",
@@ -199,7 +199,7 @@ mod tests {
         for on in ["camera=(self)", "microphone=(self)", "geolocation=(self)"] {
             assert!(features.contains(&on), "{on}");
         }
-        for off in ["usb=()", "serial=()", "payment=()", "display-capture=()", "clipboard-read=()"] {
+        for off in ["usb=()", "serial=()", "payment=()", "clipboard-read=()"] {
             assert!(features.contains(&off), "{off}");
         }
         let mut names: Vec<&str> = features.iter().filter_map(|feature| feature.split('=').next()).collect();
