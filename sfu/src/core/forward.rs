@@ -360,7 +360,7 @@ fn begin(now: Instant, line: &mut Line, views: bool, supply: &mut Supply) -> Wis
     if !views && !supply.is_simulcast() {
         return Wish::KeyFrame(0);
     }
-    let (view, wish) = View::start(now, supply);
+    let (view, wish) = View::start(now, supply, views);
     line.view = Some(view);
     wish
 }

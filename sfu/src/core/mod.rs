@@ -7,7 +7,11 @@
 //! Media is not queued: a packet goes out to everybody who can take it, and is dropped for the others. Voice goes at once; a packet of
 //! video waits for the rest of its frame, a third of a millisecond at most.
 //!
-//! Absent: sockets, threads, clocks, a parser of payloads.
+//! A broadcast has three more parts. *Layers*: of a simulcast each viewer gets the layer that its way carries ([`choice`]), changed at key frames. *Groups*: the packets since
+//! the last key frame of each layer are kept, still encrypted, and whoever comes late begins with them. *Spill*: viewers of a room may be on further shards; a [`Message`]
+//! goes there once for all of them.
+//!
+//! Absent: sockets, threads, clocks, a parser of payloads but for what RTP's payload descriptors say: where a key frame begins, and a picture's number.
 pub mod choice;
 mod driver;
 mod forward;
@@ -264,6 +268,7 @@ impl Core {
             }
             self.ask_again(now, place);
             self.send_late(now, place);
+            self.judge_unasked(now, place);
             if self.places.connection(place).is_some_and(|connection| connection.driver.timeout() <= now) {
                 self.drive(now, place, Mutation::Timeout);
                 self.finish(now, place);
@@ -349,8 +354,13 @@ impl Core {
         self.outcome.clear();
         let connection = self.places.connection_mut(place)?;
         let before = connection.ufrag.clone();
+        let viewed = connection.views;
         connection.renegotiate(now, offer, &mut self.outcome).ok()?;
-        let after = connection.ufrag.clone();
+        let (after, views) = (connection.ufrag.clone(), connection.views);
+        let room = self.places.get(place).map(|seat| seat.room);
+        if let Some(room) = room.and_then(|room| self.rooms.get_mut(&room)) {
+            room.viewers += isize::from(views) - isize::from(viewed);
+        }
         self.names.remove(&before);
         self.names.insert(after, place);
         let answer = self.outcome.answer.take().map(|answer| answer.to_sdp_string());

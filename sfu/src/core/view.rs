@@ -14,6 +14,9 @@ const BURST_PACKETS: usize = 16;
 /// The time between two such bursts: with them some 8 Mbit/s. A group of the lowest layer is out within 100 ms, and its key frame with the first burst.
 const BURST_EVERY: Duration = Duration::from_millis(20);
 
+/// How often a view is judged of which nobody reports: who sends too leaves the estimate to the other end. It climbs to the top, and nothing brings it down.
+const JUDGE_EVERY: Duration = Duration::from_millis(500);
+
 /// How much faster than it was sent a kept group is shown: its pictures up to the present one are decoded, and shown for a moment at most.
 const HASTE: u32 = 32;
 
@@ -24,6 +27,8 @@ pub(super) struct View {
     current: Option<usize>,
     awaited: Option<usize>,
     backlog: Option<Backlog>,
+    /// When it is judged next, where nobody reports.
+    judged_at: Option<Instant>,
 }
 
 /// What of a kept group is not sent yet.
@@ -55,8 +60,8 @@ pub(super) struct Late<'a> {
 }
 
 impl View {
-    /// A view that begins now, with a kept group where there is one.
-    pub(super) fn start(now: Instant, supply: &mut Supply) -> (Self, Wish) {
+    /// A view that begins now, with a kept group where there is one. `reports`: the viewer reports of its way.
+    pub(super) fn start(now: Instant, supply: &mut Supply, reports: bool) -> (Self, Wish) {
         let mut ladder = Vec::new();
         supply.ladder(now, &mut ladder);
         let ready = |layer: usize| supply.layers().get(layer).is_some_and(|layer| layer.group.is_ready(now));
@@ -66,7 +71,8 @@ impl View {
         let layer = ladder.first().map(|rung| rung.layer);
         let choice = supply.is_simulcast().then(|| Choice::first(now, ladder));
         let backlog = layer.filter(|layer| ready(*layer)).and_then(|layer| Backlog::new(now, layer, supply));
-        let mut view = Self { choice, current: layer, awaited: None, backlog };
+        let judged_at = choice.filter(|_| !reports).map(|_| now + JUDGE_EVERY);
+        let mut view = Self { choice, current: layer, awaited: None, backlog, judged_at };
         let wish = match layer {
             Some(layer) if view.backlog.is_none() => {
                 if view.choice.is_some() {
@@ -97,6 +103,7 @@ impl View {
     /// Chooses anew.
     pub(super) fn judge(&mut self, input: &Input<'_>) -> Wish {
         let Some(choice) = &mut self.choice else { return Wish::Nothing };
+        self.judged_at = self.judged_at.map(|_| input.now + JUDGE_EVERY);
         // Nothing is sent, or nothing is measured yet.
         if input.ladder.iter().all(|rung| rung.bit_s == 0) {
             return Wish::Nothing;
@@ -139,8 +146,13 @@ impl View {
     }
 
     /// When more of the backlog is due.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(super) fn late_due(&self) -> Option<Instant> {
         self.backlog.as_ref().map(|backlog| backlog.due)
+    }
+
+    /// When it is to be judged, though nothing was learnt.
+    pub(super) fn judge_due(&self) -> Option<Instant> {
+        self.judged_at
     }
 
     /// The next packets of the backlog, when they are due. True: the group is another one than before, and begins anew.

@@ -30,6 +30,14 @@ impl Core {
         }
     }
 
+    /// Chooses for a viewer of whose way nobody says anything, when it is time.
+    pub(super) fn judge_unasked(&mut self, now: Instant, viewer: Place) {
+        let due = |connection: &super::room::Connection| connection.judge_due().is_some_and(|due| due <= now);
+        if self.places.connection(viewer).is_some_and(due) {
+            self.judge(now, viewer);
+        }
+    }
+
     // The source of a line on which there is something to choose.
     fn chooses(&self, viewer: Place, index: usize) -> Option<super::room::Source> {
         let line = self.places.connection(viewer)?.lines.get(index)?;

@@ -1,9 +1,10 @@
 //! One shows, many look: layers, late viewers, key-frame requests.
 use crate::support::broadcast::{Broadcast, HIGH, LAYERS, LOW, MIDDLE};
-use crate::support::camera::Shot;
+use crate::support::camera::{Camera, Shot};
 use crate::support::screen::longest_freeze;
 use crate::support::world::Narrow;
 use std::time::Duration;
+use str0m::media::{Direction, MediaKind};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -260,4 +261,39 @@ fn hundreds_come_and_go_at_once() {
     assert!(!broadcast.world.core.has_participant(room, who(0)) && broadcast.world.core.has_participant(room, who(1)));
     broadcast.world.core.close_room(now, room);
     assert_eq!((broadcast.world.core.participants(), broadcast.world.core.rooms()), (0, 0));
+}
+
+#[test]
+fn who_sends_too_sees_the_top_layer_and_is_no_viewer() {
+    let mut broadcast = Broadcast::start(18, &LAYERS);
+    let now = broadcast.now();
+    let mut peer = broadcast.world.device(2);
+    let lines = [(MediaKind::Audio, Direction::SendRecv), (MediaKind::Video, Direction::SendRecv)];
+    let offer = peer.offer(now, &lines);
+    let guest = broadcast.world.enter(2, peer, &offer).unwrap();
+    broadcast.run(10 * SECOND);
+    assert_eq!(broadcast.layers(guest, now), [LOW, MIDDLE, HIGH]);
+    let now = broadcast.now();
+    assert_eq!(broadcast.world.core.room_stats(now, crate::support::ROOM).unwrap().viewers, 0);
+}
+
+#[test]
+fn the_camera_comes_again_and_the_viewers_go_on() {
+    let mut broadcast = Broadcast::start(19, &LAYERS);
+    let viewer = broadcast.join(2);
+    broadcast.run(8 * SECOND);
+    let now = broadcast.now();
+    let mut peer = broadcast.world.device(1);
+    peer.address.set_port(6_000);
+    let mut peer = crate::support::peer::Peer::new(now, peer.address);
+    let offer = peer.broadcast_offer(now, &["h", "m", "l"]);
+    let again = broadcast.world.enter(1, peer, &offer).unwrap();
+    // The first in the list is the one that the camera feeds.
+    broadcast.world.peers.swap(0, again);
+    broadcast.world.run_until(|world| world.peers[0].connected);
+    broadcast.camera = Camera::new(&LAYERS);
+    broadcast.run(8 * SECOND);
+    let pictures = broadcast.pictures(viewer);
+    assert_eq!(pictures.last().unwrap().layer, HIGH);
+    assert!(longest_freeze(&pictures, now + 2 * SECOND, broadcast.now()) < Duration::from_millis(150));
 }
