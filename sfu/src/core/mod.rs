@@ -2,7 +2,7 @@
 //!
 //! [`Core`] is one shard's worth of rooms. Time, addresses and datagrams are arguments; what it wants sent and told is taken with
 //! [`Core::poll_output`], and [`Core::poll_timeout`] says when to come back. Call order: `handle` what is there and commands, then
-//! [`Core::forward`], then `poll_output` until `None`, then wait for `poll_timeout` or input.
+//! [`Core::forward`], then `poll_output` until `None`, both again while `forward` says so, then wait for `poll_timeout` or input.
 //!
 //! Media is not queued: a packet goes out to everybody who can take it, and is dropped for the others. Voice goes at once; a packet of
 //! video waits for the rest of its frame, a third of a millisecond at most.
@@ -164,6 +164,8 @@ pub struct Core {
     spare_outcome: Outcome,
     // Participants of whom something waits to be forwarded, the longest waiting first.
     waiting: VecDeque<Place>,
+    // What did not go to all of its receivers yet.
+    sending: Option<forward::Batch>,
     // Reused from one receiver to the next.
     writes: Vec<(Mid, RtpWrite)>,
     // Key frames that are to be asked for: of whom, on which line, of which layer.
@@ -208,6 +210,7 @@ impl Core {
             outcome: Outcome::default(),
             spare_outcome: Outcome::default(),
             waiting: VecDeque::new(),
+            sending: None,
             writes: Vec::new(),
             asks: Vec::new(),
             rungs: Vec::new(),
@@ -287,7 +290,8 @@ impl Core {
 
     /// When [`Core::forward`] is due, where packets wait for the rest of their frame.
     pub fn forward_due(&self) -> Option<Instant> {
-        self.waiting.iter().filter_map(|place| self.places.get(*place)?.waiting.due()).min()
+        let begun = self.sending.as_ref().map(|batch| batch.since);
+        self.waiting.iter().filter_map(|place| self.places.get(*place)?.waiting.due()).chain(begun).min()
     }
 
     /// The next thing that the core wants done.

@@ -241,6 +241,21 @@ fn viewers_are_asked_to_estimate_their_way_and_others_to_report_arrivals() {
 }
 
 #[test]
+fn a_batch_goes_to_hundreds_in_parts_and_to_each_once() {
+    let mut broadcast = Broadcast::start(20, &[("", 100_000)]);
+    let viewers: Vec<_> = (0..600).map(|n| broadcast.join_many(n)).collect();
+    broadcast.world.run_until(|world| world.peers.iter().all(|peer| peer.connected));
+    broadcast.world.peers.iter_mut().for_each(|peer| peer.heard.clear());
+    broadcast.run(SECOND / 2);
+    let sound = broadcast.sound(viewers[0]).len();
+    assert!(sound >= 20, "{sound}");
+    for viewer in viewers {
+        assert_eq!(broadcast.sound(viewer).len(), sound);
+        assert!(!broadcast.pictures(viewer).is_empty());
+    }
+}
+
+#[test]
 fn hundreds_come_and_go_at_once() {
     let mut broadcast = Broadcast::start(17, &[("", 100_000)]);
     let now = broadcast.now();
