@@ -284,8 +284,16 @@ impl Core {
                             self.asks.push((from, track.line, layer));
                         }
                     }
-                    if line.view.as_mut().is_some_and(|view| !view.shows(now, packet)) {
-                        continue;
+                    if let Some(view) = &mut line.view {
+                        let paused = view.current().is_none();
+                        if !view.shows(now, packet) {
+                            continue;
+                        }
+                        if paused {
+                            // What it was not shown is no loss.
+                            receiver.path.resumed(line.mid);
+                            line.skip();
+                        }
                     }
                     match line.outgoing(now, packet, &receiver.driver) {
                         Ok(write) => {

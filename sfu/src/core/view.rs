@@ -1,7 +1,7 @@
 //! What a viewer is shown of a source: which layer, and from where.
 //!
 //! A layer changes at a key frame of the other one. The way down is in two steps: what is too much ends at once, and the smaller layer begins with its
-//! next key frame; between them the viewer has sound and a still picture for about a round trip to the sender. On the way up the smaller layer goes on until then.
+//! next key frame, or with its kept group when that is only just begun; between them the viewer has sound and a still picture for about a round trip to the sender. On the way up the smaller layer goes on until then.
 //! A new viewer begins with the group that is kept: its packets come at a bounded rate, and those that arrive meanwhile line up behind them.
 use super::choice::{Choice, Input, choose};
 use super::packet::Packet;
@@ -130,6 +130,23 @@ impl View {
         after.map_or(Wish::Nothing, Wish::KeyFrame)
     }
 
+    /// Begins with the kept group of the layer that it waits for, where that is a smaller one than before and the group is young. True: it did.
+    pub(super) fn begin_with_group(&mut self, now: Instant, supply: &Supply) -> bool {
+        let Some(layer) = self.awaited.filter(|_| self.current.is_none()) else { return false };
+        if !supply.layers().get(layer).is_some_and(|layer| layer.group.is_young(now)) {
+            return false;
+        }
+        self.backlog = Backlog::new(now, layer, supply);
+        if self.backlog.is_none() {
+            return false;
+        }
+        (self.current, self.awaited) = (Some(layer), None);
+        if let Some(choice) = &mut self.choice {
+            choice.in_effect(now);
+        }
+        true
+    }
+
     /// Whether it has something to choose.
     pub(super) fn chooses(&self) -> bool {
         self.choice.is_some()
@@ -155,20 +172,21 @@ impl View {
         self.judged_at
     }
 
-    /// The next packets of the backlog, when they are due. True: the group is another one than before, and begins anew.
+    /// The next packets of the backlog, when they are due. True: they are the first of a group.
     pub(super) fn late<'a>(&mut self, now: Instant, supply: &'a Supply) -> Option<(bool, Vec<Late<'a>>)> {
         let backlog = self.backlog.as_mut().filter(|backlog| backlog.due <= now)?;
         let Some(group) = supply.layers().get(backlog.layer).map(|layer| &layer.group) else {
             self.backlog = None;
             return None;
         };
-        let anew = group.generation() != backlog.generation;
-        if anew {
+        let other = group.generation() != backlog.generation;
+        if other {
             (backlog.generation, backlog.next) = (group.generation(), 0);
             if let Some(newest) = group.packets().last() {
                 backlog.edge = (newest.time, newest.arrived);
             }
         }
+        let anew = backlog.next == 0;
         let rest = group.packets().get(backlog.next..).unwrap_or_default();
         let burst = rest.get(..BURST_PACKETS).unwrap_or(rest);
         let late = burst.iter().map(|packet| backlog.late(packet)).collect();

@@ -96,7 +96,7 @@ impl Broadcast {
 
     // Who has a bad way asks for a key frame when its picture stands still, as browsers do.
     fn complain(&mut self) {
-        if !self.frames.is_multiple_of(15) {
+        if !self.frames.is_multiple_of(6) {
             return;
         }
         let now = self.world.now;
@@ -104,10 +104,10 @@ impl Broadcast {
             if !self.world.narrow.contains_key(&self.world.peers[index].address) {
                 continue;
             }
-            let half_a_second = Duration::from_millis(500);
+            let a_while = Duration::from_millis(300);
             let heard = self.heard(index, 1);
-            let Some(newest) = heard.last().filter(|heard| now - heard.at < half_a_second) else { continue };
-            if shown(&heard).last().is_none_or(|shown| now - shown.at > half_a_second) {
+            let Some(newest) = heard.last().filter(|heard| now - heard.at < a_while) else { continue };
+            if shown(&heard).last().is_none_or(|shown| now - shown.at > a_while) {
                 self.world.peers[index].ask_key_frame(now, newest.ssrc);
             }
         }
