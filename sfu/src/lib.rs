@@ -1,9 +1,10 @@
-//! The media plane: a selective forwarding unit. What one participant of a room sends is forwarded to all others.
+//! The media plane: a selective forwarding unit. What one participant of a room sends is forwarded to all others; of a simulcast, each gets the layer that its way carries.
 //!
 //! [`core`] holds rooms, participants and forwarding; it is sans-IO: time, addresses and bytes are arguments, and one function
-//! drives it. [`net`] puts it on pinned shard threads with one UDP socket each. A room lives on one shard, which owns it outright.
+//! drives it. [`net`] puts it on pinned shard threads with one UDP socket each. A call lives on one shard, which owns it outright;
+//! the viewers of a broadcast are spread over all of them, each with what it needs of the room.
 //!
-//! Absent on purpose: any key that opens a payload (it is SFrame ciphertext, RFC 9605, and never parsed), MLS, SQL, an async
+//! Absent on purpose: any key that opens a payload (it is SFrame ciphertext, RFC 9605; only where a key frame begins is read, which is in clear), MLS, SQL, an async
 //! runtime, a lock on the packet path, and addresses of participants in logs.
 mod config;
 pub mod core;

@@ -16,14 +16,23 @@ pub const CLEAN_LOSS: f32 = 0.06;
 /// How long a way has to be clean before the next layer is tried.
 pub const CLEAN_FOR: Duration = Duration::from_secs(2);
 
-/// How long at most, whatever has failed: after relief the top has to be back within 10 s.
-pub const CLEAN_FOR_MAX: Duration = Duration::from_secs(5);
+/// How long at most, whatever has failed: after relief the top has to be back within 10 s, and each of two steps up waits for a report and a key frame beside.
+pub const CLEAN_FOR_MAX: Duration = Duration::from_millis(4_500);
+
+/// How long at most where there is sound only: a trial costs sound most there.
+pub const SOUND_FOR_MAX: Duration = Duration::from_secs(5);
+
+/// When a trial has gone well for so long, the next one may follow.
+const WELL_FOR: Duration = Duration::from_millis(1_500);
 
 /// How long before a layer is taken that the estimate carries without a trial.
 const CARRIED_FOR: Duration = Duration::from_secs(1);
 
 /// Reports in the first moments after a change are about what was sent before it.
 const REPORT_LAG: Duration = Duration::from_millis(900);
+
+/// After so long an estimate that goes on falling is one of the layer that is sent now.
+const DRAINED: Duration = Duration::from_millis(250);
 
 /// Whether the lowest layer fits is not decided before so long: for a moment the way is still busy with what was sent before.
 const LAST_LAG: Duration = Duration::from_millis(1_600);
@@ -37,6 +46,10 @@ const ROOM_PERCENT: u64 = 110;
 
 /// An estimate that falls below this much of its highest during a trial ends it, in percent. An overused way makes an estimator go down to 85 %.
 const FALL_PERCENT: u64 = 92;
+
+/// A fallen estimate is a mean over a second of which most was before the fall: so much of it is counted on, in percent. Who falls too far is up again in two seconds, and who falls
+/// too little loses the next layer's key frame in a full queue.
+const CAREFUL_PERCENT: u64 = 45;
 
 /// What an overused way's estimator goes down to, in percent of what came through.
 const OVERUSE_PERCENT: u64 = 85;
@@ -74,9 +87,11 @@ pub struct Choice {
     clean_since: Instant,
     trial: Option<Trial>,
     failed: u32,
+    // The last change was to less.
+    fell: bool,
 }
 
-/// The estimate does not carry what is sent, yet.
+/// The estimate does not carry what is sent, yet; or not for sure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Trial {
     // It is of more than was sent before; else of what is left after something failed.
@@ -89,7 +104,7 @@ impl Choice {
     /// the way carries shows within seconds.
     pub fn first(now: Instant, ladder: &[Rung]) -> Self {
         let trial = Some(Trial { upward: true, estimate_highest: None });
-        Self { rung: ladder.first().copied(), since: now, clean_since: now, trial, failed: 0 }
+        Self { rung: ladder.first().copied(), since: now, clean_since: now, trial, failed: 0, fell: false }
     }
 
     /// The layer to send; `None`: no video.
@@ -109,7 +124,8 @@ impl Choice {
     }
 
     fn clean_for(&self) -> Duration {
-        (CLEAN_FOR * (1 << self.failed.min(8))).min(CLEAN_FOR_MAX)
+        let most = if self.rung.is_some() { CLEAN_FOR_MAX } else { SOUND_FOR_MAX };
+        (CLEAN_FOR * (1 << self.failed.min(8))).min(most)
     }
 }
 
@@ -133,6 +149,12 @@ impl Ladder<'_> {
     /// The highest place that fits.
     fn carried_by(&self, bit_s: u64) -> usize {
         (1..=self.top()).rev().find(|place| self.cost(*place) <= bit_s).unwrap_or(0)
+    }
+
+    /// The place to fall to when an estimate has fallen to this.
+    fn fall_to(&self, bit_s: u64) -> usize {
+        let careful = self.carried_by(bit_s.saturating_mul(CAREFUL_PERCENT) / 100);
+        careful.max(self.carried_by(bit_s).min(1))
     }
 
     /// Where a layer is; when it is not sent any more, the highest that is no larger.
@@ -164,7 +186,8 @@ pub fn choose(before: Choice, input: &Input<'_>) -> Choice {
     if last && next.trial.is_none() && below(100) && (doubtful || !below(LAST_PERCENT)) {
         next.trial = Some(Trial { upward: false, estimate_highest: None });
     }
-    if loss > CLEAN_LOSS {
+    // Of whatever it is.
+    if input.loss.is_some_and(|loss| loss > CLEAN_LOSS) {
         next.clean_since = now;
     }
     // What came through of what was sent.
@@ -173,20 +196,33 @@ pub fn choose(before: Choice, input: &Input<'_>) -> Choice {
         Some(trial) => {
             let fell = match (input.estimate_bit_s, trial.estimate_highest) {
                 _ if last => !doubtful && below(LAST_PERCENT),
+                // Lower already, and it goes on falling: still too much.
+                (Some(now), Some(highest)) if !trial.upward => {
+                    in_effect_for >= DRAINED && now.saturating_mul(100) < highest.saturating_mul(OVERUSE_PERCENT)
+                }
                 (Some(now), Some(highest)) => {
                     below(100) && now.saturating_mul(100) < highest.saturating_mul(FALL_PERCENT)
                 }
                 _ => false,
             };
             trial.estimate_highest = trial.estimate_highest.max(input.estimate_bit_s);
-            // A fall is a measure of what came through.
+            // A trial that just began leads back to where it began from: that was good a moment ago, and the measures are mostly of it. Of a layer that
+            // went well for a while they are of the layer, and a fall says what came through.
+            let just_begun = trial.upward && in_effect_for < WELL_FOR;
             let fallen = input.estimate_bit_s.filter(|_| fell).map(|bit_s| bit_s.saturating_mul(100) / OVERUSE_PERCENT);
-            let failed =
-                |bit_s: Option<u64>| bit_s.map_or(place, |bit_s| ladder.carried_by(bit_s).min(place.saturating_sub(1)));
-            failed(fallen).min(failed(through))
+            let failed = |to: Option<usize>| match to {
+                None => place,
+                Some(_) if just_begun => place.saturating_sub(1),
+                Some(to) => to.min(place.saturating_sub(1)),
+            };
+            let fallen = fallen.map(|bit_s| ladder.fall_to(bit_s));
+            failed(fallen).min(failed(through.map(|bit_s| ladder.carried_by(bit_s))))
         }
         None => {
-            let carried = input.estimate_bit_s.map_or(place, |bit_s| ladder.carried_by(bit_s));
+            let carried = match input.estimate_bit_s.filter(|_| below(100)) {
+                Some(bit_s) => ladder.fall_to(bit_s),
+                None => place,
+            };
             let limit = through.map_or(place, |bit_s| ladder.carried_by(bit_s).min(place.saturating_sub(1)));
             place.min(carried).min(limit)
         }
@@ -198,11 +234,13 @@ pub fn choose(before: Choice, input: &Input<'_>) -> Choice {
     }
     let room = |place: usize| ladder.cost(place).saturating_mul(ROOM_PERCENT) / 100;
     let clean = now.saturating_duration_since(next.clean_since);
-    if next.trial.is_some_and(|trial| trial.upward) && clean >= CLEAN_FOR {
-        // It went well so far, whatever the estimate says.
+    let went_well = next.trial.is_some_and(|trial| trial.upward) && clean >= WELL_FOR;
+    if went_well {
+        // Whatever the estimate says.
         next.failed = 0;
     }
     if let Some(trial) = next.trial
+        && (trial.upward || !doubtful)
         && input.estimate_bit_s.is_some_and(|bit_s| bit_s >= room(place))
     {
         next.trial = None;
@@ -214,9 +252,11 @@ pub fn choose(before: Choice, input: &Input<'_>) -> Choice {
         let carried = input
             .estimate_bit_s
             .map_or(0, |bit_s| (place + 1..=ladder.top()).rev().find(|place| room(*place) <= bit_s).unwrap_or(0));
-        if carried > place && clean >= CARRIED_FOR {
+        // An estimate from before a fall is not believed so soon.
+        let carried_for = if next.fell { CLEAN_FOR } else { CARRIED_FOR };
+        if carried > place && clean >= carried_for {
             move_to(&mut next, &ladder, carried);
-        } else if clean >= next.clean_for() {
+        } else if went_well || clean >= next.clean_for() {
             move_to(&mut next, &ladder, place + 1);
         }
     } else if clean >= CLEAN_FOR_MAX {
@@ -227,11 +267,12 @@ pub fn choose(before: Choice, input: &Input<'_>) -> Choice {
 
 fn move_to(choice: &mut Choice, ladder: &Ladder<'_>, place: usize) {
     let upward = place > ladder.place(choice.rung);
+    choice.fell = !upward;
     choice.rung = ladder.rung(place);
     choice.in_effect(ladder.0.now);
     let estimate = ladder.0.estimate_bit_s;
-    // Nobody has to say that nothing fits.
-    let carried = place == 0 || estimate.is_some_and(|bit_s| ladder.cost(place) <= bit_s);
+    // Nobody has to say that nothing fits. And on the way down it has to show that the estimate stands.
+    let carried = place == 0 || (upward && estimate.is_some_and(|bit_s| ladder.cost(place) <= bit_s));
     choice.trial = (!carried).then_some(Trial { upward, estimate_highest: estimate });
 }
 

@@ -13,6 +13,22 @@ use str0m::media::{Mid, Rid};
 use str0m::net::Protocol;
 use str0m::rtp::{RtpPacket, RtpWrite};
 
+/// Receivers of a batch at once; the others are next, when what goes to these was taken. It bounds the datagrams that wait to be handed to the kernel: with 64 packets of
+/// 1,200 bytes at most to each, 20 megabytes.
+const RECEIVERS_MAX: usize = 256;
+
+/// Packets of one sender on their way to its receivers.
+pub(super) struct Batch {
+    from: Place,
+    room: RoomId,
+    // The permission that they came under.
+    allowed_since: Option<Instant>,
+    packets: Vec<Packet>,
+    pub(super) since: Instant,
+    next: usize,
+    went_out: bool,
+}
+
 impl Core {
     /// Acts on `self.outcome`, which is that of `place`.
     pub(super) fn finish(&mut self, now: Instant, place: Place) {
@@ -138,57 +154,78 @@ impl Core {
     }
 
     /// Forwards what is complete, or has waited for the rest of its frame for long enough. To be called when everything that is there was taken in:
-    /// the more packets leave together, the less each costs.
-    pub fn forward(&mut self, now: Instant) {
+    /// the more packets leave together, the less each costs. True: there is more to forward now, once the outputs so far are taken.
+    pub fn forward(&mut self, now: Instant) -> bool {
+        if let Some(batch) = self.sending.take()
+            && self.forward_on(now, batch)
+        {
+            return true;
+        }
         for _ in 0..self.waiting.len() {
-            let Some(from) = self.waiting.pop_front() else { return };
+            let Some(from) = self.waiting.pop_front() else { return false };
             let Some(seat) = self.places.get_mut(from) else { continue };
             let Some(due) = seat.waiting.due() else { continue };
             if due > now {
                 self.waiting.push_back(from);
                 continue;
             }
-            let room = seat.room;
-            let mut packets = seat.waiting.take();
-            self.forward_all(now, from, room, &packets);
-            packets.clear();
-            if let Some(seat) = self.places.get_mut(from) {
-                seat.waiting.packets = packets;
+            let (room, allowed_since, packets) = (seat.room, seat.allowed_since, seat.waiting.take());
+            let passed_on = self.note(now, from, room, &packets);
+            let batch = Batch { from, room, allowed_since, packets, since: now, next: 0, went_out: passed_on };
+            if self.forward_on(now, batch) {
+                return true;
             }
         }
+        false
     }
 
-    fn forward_all(&mut self, now: Instant, from: Place, room: RoomId, packets: &[Packet]) {
-        let Some(mut members) = self.rooms.get_mut(&room).map(std::mem::take) else { return };
-        self.note(now, from, &members, packets);
-        let passed_on = self.pass_on(from, &members, packets);
-        let mut supplies = self.places.get_mut(from).map(|seat| std::mem::take(&mut seat.supplies)).unwrap_or_default();
+    // Forwards a batch to its next receivers. True: there are more.
+    fn forward_on(&mut self, now: Instant, mut batch: Batch) -> bool {
+        let from = batch.from;
+        // Gone or revoked meanwhile: what is left of it goes to nobody.
+        let Some(seat) = self.places.get_mut(from).filter(|s| s.allowed_since == batch.allowed_since) else {
+            return false;
+        };
+        let mut supplies = std::mem::take(&mut seat.supplies);
+        let Some(mut room) = self.rooms.get_mut(&batch.room).map(std::mem::take) else { return false };
         let mut writes = std::mem::take(&mut self.writes);
         let mut tally = Tally::default();
-        for to in members.members().iter().copied().filter(|to| *to != from) {
-            self.forward_to(now, from, packets, to, (&mut supplies, &mut writes, &mut tally));
+        let end = batch.next.saturating_add(RECEIVERS_MAX).min(room.members().len());
+        for to in room.members().get(batch.next..end).unwrap_or_default().iter().copied().filter(|to| *to != from) {
+            self.forward_to(now, from, &batch.packets, to, (&mut supplies, &mut writes, &mut tally));
         }
+        let more = end < room.members().len();
         self.writes = writes;
-        members.traffic.count(now, tally);
-        let forwarded = tally.forwarded;
-        if let Some(slot) = self.rooms.get_mut(&room) {
+        room.traffic.count(now, tally);
+        self.counters.forwarded += tally.forwarded;
+        if let Some(slot) = self.rooms.get_mut(&batch.room) {
             // Who was found to be gone meanwhile.
-            members.viewers += slot.viewers;
-            *slot = members;
+            room.viewers += slot.viewers;
+            *slot = room;
         }
-        if let Some(seat) = self.places.get_mut(from) {
-            seat.supplies = supplies;
-        }
-        self.counters.forwarded += forwarded;
-        if forwarded > 0 || passed_on {
+        batch.went_out |= tally.forwarded > 0;
+        batch.next = end;
+        if batch.went_out {
             self.tell_first_packet(now, from);
         }
+        let seat = self.places.get_mut(from);
+        if let Some(seat) = seat {
+            seat.supplies = supplies;
+        }
+        if more {
+            self.sending = Some(batch);
+        } else if let Some(seat) = self.places.get_mut(from) {
+            // The list is used again.
+            batch.packets.clear();
+            seat.waiting.packets = batch.packets;
+        }
         self.ask_what_is_wished(now);
+        more
     }
 
-    // Takes note of packets before they are forwarded.
-    fn note(&mut self, now: Instant, from: Place, room: &Room, packets: &[Packet]) {
-        let Some(seat) = self.places.get_mut(from) else { return };
+    // Takes note of packets before they are forwarded, and passes them on to other shards. True: there are such.
+    fn note(&mut self, now: Instant, from: Place, room: RoomId, packets: &[Packet]) -> bool {
+        let (Some(seat), Some(room)) = (self.places.get_mut(from), self.rooms.get(&room)) else { return false };
         let has_viewers = room.viewers > 0 || !room.further.is_empty();
         // Elsewhere it is home that keeps key frames coming.
         let renews = has_viewers && room.home.is_none();
@@ -203,6 +240,7 @@ impl Core {
                 self.asks.push((from, line, layer));
             }
         }
+        self.pass_on(from, packets)
     }
 
     // Forwards packets to one participant.
@@ -246,8 +284,16 @@ impl Core {
                             self.asks.push((from, track.line, layer));
                         }
                     }
-                    if line.view.as_mut().is_some_and(|view| !view.shows(now, packet)) {
-                        continue;
+                    if let Some(view) = &mut line.view {
+                        let paused = view.current().is_none();
+                        if !view.shows(now, packet) {
+                            continue;
+                        }
+                        if paused {
+                            // What it was not shown is no loss.
+                            receiver.path.resumed(line.mid);
+                            line.skip();
+                        }
                     }
                     match line.outgoing(now, packet, &receiver.driver) {
                         Ok(write) => {
@@ -360,7 +406,7 @@ fn begin(now: Instant, line: &mut Line, views: bool, supply: &mut Supply) -> Wis
     if !views && !supply.is_simulcast() {
         return Wish::KeyFrame(0);
     }
-    let (view, wish) = View::start(now, supply);
+    let (view, wish) = View::start(now, supply, views);
     line.view = Some(view);
     wish
 }

@@ -11,6 +11,9 @@ const PACKETS_MAX: usize = 4_096;
 /// How old a group becomes at most. A later viewer gets all of it at once, so an old group is much to send for little.
 pub(super) const AGE_MAX: Duration = Duration::from_secs(6);
 
+/// A group that began no longer ago is as good as a new key frame, which could not be asked for again so soon.
+const YOUNG: Duration = super::supply::KEY_FRAME_EVERY;
+
 /// A new key frame is due from here, so that there is one before the group is dropped.
 const RENEW_AGE: Duration = Duration::from_secs(4);
 const RENEW_BYTES: usize = BYTES_MAX / 4 * 3;
@@ -73,6 +76,11 @@ impl Group {
     /// Whether a viewer could start with it now.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
         !self.packets.is_empty() && !self.overflows(now, 0)
+    }
+
+    /// Whether it began so short a time ago that it is nearly the present.
+    pub(super) fn is_young(&self, now: Instant) -> bool {
+        self.began.is_some_and(|began| now.saturating_duration_since(began) < YOUNG)
     }
 
     pub(super) fn generation(&self) -> u64 {

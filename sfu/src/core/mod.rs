@@ -2,12 +2,16 @@
 //!
 //! [`Core`] is one shard's worth of rooms. Time, addresses and datagrams are arguments; what it wants sent and told is taken with
 //! [`Core::poll_output`], and [`Core::poll_timeout`] says when to come back. Call order: `handle` what is there and commands, then
-//! [`Core::forward`], then `poll_output` until `None`, then wait for `poll_timeout` or input.
+//! [`Core::forward`], then `poll_output` until `None`, both again while `forward` says so, then wait for `poll_timeout` or input.
 //!
 //! Media is not queued: a packet goes out to everybody who can take it, and is dropped for the others. Voice goes at once; a packet of
 //! video waits for the rest of its frame, a third of a millisecond at most.
 //!
-//! Absent: sockets, threads, clocks, a parser of payloads.
+//! A broadcast has three more parts. *Layers*: of a simulcast each viewer gets the layer that its way carries ([`choice`]), changed at key frames. *Groups*: the packets since
+//! the last key frame of each layer are kept, still encrypted, and whoever comes late begins with them. *Spill*: viewers of a room may be on further shards; a [`Message`]
+//! goes there once for all of them.
+//!
+//! Absent: sockets, threads, clocks, a parser of payloads but for what RTP's payload descriptors say: where a key frame begins, and a picture's number.
 pub mod choice;
 mod driver;
 mod forward;
@@ -160,6 +164,8 @@ pub struct Core {
     spare_outcome: Outcome,
     // Participants of whom something waits to be forwarded, the longest waiting first.
     waiting: VecDeque<Place>,
+    // What did not go to all of its receivers yet.
+    sending: Option<forward::Batch>,
     // Reused from one receiver to the next.
     writes: Vec<(Mid, RtpWrite)>,
     // Key frames that are to be asked for: of whom, on which line, of which layer.
@@ -204,6 +210,7 @@ impl Core {
             outcome: Outcome::default(),
             spare_outcome: Outcome::default(),
             waiting: VecDeque::new(),
+            sending: None,
             writes: Vec::new(),
             asks: Vec::new(),
             rungs: Vec::new(),
@@ -264,6 +271,7 @@ impl Core {
             }
             self.ask_again(now, place);
             self.send_late(now, place);
+            self.judge_unasked(now, place);
             if self.places.connection(place).is_some_and(|connection| connection.driver.timeout() <= now) {
                 self.drive(now, place, Mutation::Timeout);
                 self.finish(now, place);
@@ -282,7 +290,8 @@ impl Core {
 
     /// When [`Core::forward`] is due, where packets wait for the rest of their frame.
     pub fn forward_due(&self) -> Option<Instant> {
-        self.waiting.iter().filter_map(|place| self.places.get(*place)?.waiting.due()).min()
+        let begun = self.sending.as_ref().map(|batch| batch.since);
+        self.waiting.iter().filter_map(|place| self.places.get(*place)?.waiting.due()).chain(begun).min()
     }
 
     /// The next thing that the core wants done.
@@ -349,8 +358,13 @@ impl Core {
         self.outcome.clear();
         let connection = self.places.connection_mut(place)?;
         let before = connection.ufrag.clone();
+        let viewed = connection.views;
         connection.renegotiate(now, offer, &mut self.outcome).ok()?;
-        let after = connection.ufrag.clone();
+        let (after, views) = (connection.ufrag.clone(), connection.views);
+        let room = self.places.get(place).map(|seat| seat.room);
+        if let Some(room) = room.and_then(|room| self.rooms.get_mut(&room)) {
+            room.viewers += isize::from(views) - isize::from(viewed);
+        }
         self.names.remove(&before);
         self.names.insert(after, place);
         let answer = self.outcome.answer.take().map(|answer| answer.to_sdp_string());

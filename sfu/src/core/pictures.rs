@@ -28,15 +28,11 @@ impl Pictures {
             }
         }
         let out = id.wrapping_add(self.offset) & LONG;
-        // Ahead by less than half of all numbers is later.
-        if self.last.is_none_or(|last| switched || out.wrapping_sub(last) & LONG <= LONG / 2) {
-            self.last = Some(out);
-        }
         let base_out = base.map(|base| base.wrapping_add(self.base_offset));
-        if let Some(out) = base_out
-            && self.base_last.is_none_or(|last| switched || out.wrapping_sub(last) <= u8::MAX / 2)
-        {
-            self.base_last = Some(out);
+        // Ahead by less than half of all numbers is later.
+        if switched || self.last.is_none_or(|last| out.wrapping_sub(last) & LONG <= LONG / 2) {
+            self.last = Some(out);
+            self.base_last = base_out.or(self.base_last);
         }
         if self.offset == 0 && self.base_offset == 0 {
             return None;
@@ -77,6 +73,15 @@ mod tests {
             let patch = pictures.rewrite(&other(id, base), switched);
             assert_eq!(patch, expected(id, out, base_out), "{}", after(patch, id));
         }
+    }
+
+    #[test]
+    fn a_long_gap_does_not_confuse_the_short_numbers() {
+        let mut pictures = Pictures::default();
+        pictures.rewrite(&descriptor(10, 10), true);
+        pictures.rewrite(&descriptor(160, 160), false);
+        let patch = pictures.rewrite(&descriptor(9_000, 77), true);
+        assert_eq!(patch, descriptor(9_000, 77).patch().picture_id(161).tl0_pic_idx(161).build().ok());
     }
 
     #[test]

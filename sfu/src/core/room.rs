@@ -202,7 +202,8 @@ impl Place {
         let timeout = connection.map(|connection| connection.driver.timeout());
         let late = connection.and_then(Connection::late_due);
         let ask = self.supplies.iter().filter_map(Supply::ask_again_at).min();
-        [timeout, self.lost_at(), late, ask].into_iter().flatten().min()
+        let judge = connection.and_then(Connection::judge_due);
+        [timeout, self.lost_at(), late, judge, ask].into_iter().flatten().min()
     }
 }
 
@@ -259,6 +260,7 @@ impl Connection {
     pub(super) fn renegotiate(&mut self, now: Instant, offer: Offer, outcome: &mut Outcome) -> Result<(), Dead> {
         self.driver.drive(now, Mutation::Offer(offer.sdp), outcome)?;
         self.ufrag = self.driver.ufrag();
+        self.views = offer.receives_only;
         self.offered_at = now;
         self.negotiated(outcome);
         Ok(())
@@ -339,7 +341,12 @@ impl Connection {
 
     /// When more of a kept group is due on one of its lines.
     pub(super) fn late_due(&self) -> Option<Instant> {
-        self.lines.iter().filter_map(|line| line.view.as_ref()?.due()).min()
+        self.lines.iter().filter_map(|line| line.view.as_ref()?.late_due()).min()
+    }
+
+    /// When its views are to be judged, though nothing was learnt.
+    pub(super) fn judge_due(&self) -> Option<Instant> {
+        self.lines.iter().filter_map(|line| line.view.as_ref()?.judge_due()).min()
     }
 }
 

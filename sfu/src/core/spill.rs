@@ -199,12 +199,10 @@ impl Core {
     }
 
     /// Passes packets of a participant on to the further shards of its room. Says whether there are any.
-    pub(super) fn pass_on(&mut self, from: Place, room: &Room, packets: &[Packet]) -> bool {
-        if room.further.is_empty() || packets.is_empty() {
-            return false;
-        }
+    pub(super) fn pass_on(&mut self, from: Place, packets: &[Packet]) -> bool {
         let Some(seat) = self.places.get(from) else { return false };
         let (room_id, sender) = (seat.room, seat.participant);
+        let Some(room) = self.rooms.get(&room_id).filter(|room| !room.further.is_empty()) else { return false };
         let relayed = |packet: &Packet| {
             let layer = seat.supplies.get(packet.track.line).and_then(|supply| supply.layers().get(packet.track.layer));
             Relayed { rid: layer.and_then(|layer| layer.rid), packet: packet.clone() }

@@ -1,7 +1,7 @@
 //! What a viewer is shown of a source: which layer, and from where.
 //!
 //! A layer changes at a key frame of the other one. The way down is in two steps: what is too much ends at once, and the smaller layer begins with its
-//! next key frame; between them the viewer has sound and a still picture for about a round trip to the sender. On the way up the smaller layer goes on until then.
+//! next key frame, or with its kept group when that is only just begun; between them the viewer has sound and a still picture for about a round trip to the sender. On the way up the smaller layer goes on until then.
 //! A new viewer begins with the group that is kept: its packets come at a bounded rate, and those that arrive meanwhile line up behind them.
 use super::choice::{Choice, Input, choose};
 use super::packet::Packet;
@@ -14,6 +14,9 @@ const BURST_PACKETS: usize = 16;
 /// The time between two such bursts: with them some 8 Mbit/s. A group of the lowest layer is out within 100 ms, and its key frame with the first burst.
 const BURST_EVERY: Duration = Duration::from_millis(20);
 
+/// How often a view is judged of which nobody reports: who sends too leaves the estimate to the other end. It climbs to the top, and nothing brings it down.
+const JUDGE_EVERY: Duration = Duration::from_millis(500);
+
 /// How much faster than it was sent a kept group is shown: its pictures up to the present one are decoded, and shown for a moment at most.
 const HASTE: u32 = 32;
 
@@ -24,6 +27,8 @@ pub(super) struct View {
     current: Option<usize>,
     awaited: Option<usize>,
     backlog: Option<Backlog>,
+    /// When it is judged next, where nobody reports.
+    judged_at: Option<Instant>,
 }
 
 /// What of a kept group is not sent yet.
@@ -55,8 +60,8 @@ pub(super) struct Late<'a> {
 }
 
 impl View {
-    /// A view that begins now, with a kept group where there is one.
-    pub(super) fn start(now: Instant, supply: &mut Supply) -> (Self, Wish) {
+    /// A view that begins now, with a kept group where there is one. `reports`: the viewer reports of its way.
+    pub(super) fn start(now: Instant, supply: &mut Supply, reports: bool) -> (Self, Wish) {
         let mut ladder = Vec::new();
         supply.ladder(now, &mut ladder);
         let ready = |layer: usize| supply.layers().get(layer).is_some_and(|layer| layer.group.is_ready(now));
@@ -66,7 +71,8 @@ impl View {
         let layer = ladder.first().map(|rung| rung.layer);
         let choice = supply.is_simulcast().then(|| Choice::first(now, ladder));
         let backlog = layer.filter(|layer| ready(*layer)).and_then(|layer| Backlog::new(now, layer, supply));
-        let mut view = Self { choice, current: layer, awaited: None, backlog };
+        let judged_at = choice.filter(|_| !reports).map(|_| now + JUDGE_EVERY);
+        let mut view = Self { choice, current: layer, awaited: None, backlog, judged_at };
         let wish = match layer {
             Some(layer) if view.backlog.is_none() => {
                 if view.choice.is_some() {
@@ -97,6 +103,7 @@ impl View {
     /// Chooses anew.
     pub(super) fn judge(&mut self, input: &Input<'_>) -> Wish {
         let Some(choice) = &mut self.choice else { return Wish::Nothing };
+        self.judged_at = self.judged_at.map(|_| input.now + JUDGE_EVERY);
         // Nothing is sent, or nothing is measured yet.
         if input.ladder.iter().all(|rung| rung.bit_s == 0) {
             return Wish::Nothing;
@@ -123,6 +130,23 @@ impl View {
         after.map_or(Wish::Nothing, Wish::KeyFrame)
     }
 
+    /// Begins with the kept group of the layer that it waits for, where that is a smaller one than before and the group is young. True: it did.
+    pub(super) fn begin_with_group(&mut self, now: Instant, supply: &Supply) -> bool {
+        let Some(layer) = self.awaited.filter(|_| self.current.is_none()) else { return false };
+        if !supply.layers().get(layer).is_some_and(|layer| layer.group.is_young(now)) {
+            return false;
+        }
+        self.backlog = Backlog::new(now, layer, supply);
+        if self.backlog.is_none() {
+            return false;
+        }
+        (self.current, self.awaited) = (Some(layer), None);
+        if let Some(choice) = &mut self.choice {
+            choice.in_effect(now);
+        }
+        true
+    }
+
     /// Whether it has something to choose.
     pub(super) fn chooses(&self) -> bool {
         self.choice.is_some()
@@ -139,24 +163,30 @@ impl View {
     }
 
     /// When more of the backlog is due.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(super) fn late_due(&self) -> Option<Instant> {
         self.backlog.as_ref().map(|backlog| backlog.due)
     }
 
-    /// The next packets of the backlog, when they are due. True: the group is another one than before, and begins anew.
+    /// When it is to be judged, though nothing was learnt.
+    pub(super) fn judge_due(&self) -> Option<Instant> {
+        self.judged_at
+    }
+
+    /// The next packets of the backlog, when they are due. True: they are the first of a group.
     pub(super) fn late<'a>(&mut self, now: Instant, supply: &'a Supply) -> Option<(bool, Vec<Late<'a>>)> {
         let backlog = self.backlog.as_mut().filter(|backlog| backlog.due <= now)?;
         let Some(group) = supply.layers().get(backlog.layer).map(|layer| &layer.group) else {
             self.backlog = None;
             return None;
         };
-        let anew = group.generation() != backlog.generation;
-        if anew {
+        let other = group.generation() != backlog.generation;
+        if other {
             (backlog.generation, backlog.next) = (group.generation(), 0);
             if let Some(newest) = group.packets().last() {
                 backlog.edge = (newest.time, newest.arrived);
             }
         }
+        let anew = backlog.next == 0;
         let rest = group.packets().get(backlog.next..).unwrap_or_default();
         let burst = rest.get(..BURST_PACKETS).unwrap_or(rest);
         let late = burst.iter().map(|packet| backlog.late(packet)).collect();

@@ -24,9 +24,37 @@ impl Core {
             let line = self.places.connection_mut(viewer).and_then(|connection| connection.lines.get_mut(index));
             let wish = line.and_then(|line| line.view.as_mut()).map_or(Wish::Nothing, |view| view.judge(&input));
             self.rungs = ladder;
-            if let Wish::KeyFrame(layer) = wish {
+            if let Wish::KeyFrame(layer) = wish
+                && !self.begin_with_group(now, viewer, index)
+            {
                 self.want_key_frame(now, source.place, (source.line, layer), true);
             }
+        }
+    }
+
+    // Where a smaller layer has a young group, the viewer begins with that.
+    fn begin_with_group(&mut self, now: Instant, viewer: Place, index: usize) -> bool {
+        let line = self.places.connection(viewer).and_then(|connection| connection.lines.get(index));
+        let Some(source) = line.and_then(|line| line.source()) else { return false };
+        // Taken out for the moment: sender and viewer are two places of one store.
+        let Some(seat) = self.places.get_mut(source.place) else { return false };
+        let supplies = std::mem::take(&mut seat.supplies);
+        let line = self.places.connection_mut(viewer).and_then(|connection| connection.lines.get_mut(index));
+        let begins = match (line, supplies.get(source.line)) {
+            (Some(line), Some(supply)) => line.view.as_mut().is_some_and(|view| view.begin_with_group(now, supply)),
+            _ => false,
+        };
+        if let Some(seat) = self.places.get_mut(source.place) {
+            seat.supplies = supplies;
+        }
+        begins
+    }
+
+    /// Chooses for a viewer of whose way nobody says anything, when it is time.
+    pub(super) fn judge_unasked(&mut self, now: Instant, viewer: Place) {
+        let due = |connection: &super::room::Connection| connection.judge_due().is_some_and(|due| due <= now);
+        if self.places.connection(viewer).is_some_and(due) {
+            self.judge(now, viewer);
         }
     }
 

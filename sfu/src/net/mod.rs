@@ -83,7 +83,7 @@ impl Sfu {
     }
 
     /// Connects a participant by its SDP offer; `reply` gets the SDP answer, on the shard's thread, and must not block. The first
-    /// connect of a room chooses its shard. A participant's further offer continues its session when it comes from the same peer
+    /// connect of a room chooses its shard; participants who only receive may be put on further ones ([`Config::shard_viewers`]). A participant's further offer continues its session when it comes from the same peer
     /// connection (an ICE restart: the answer names the same shard), and replaces the connection otherwise.
     pub fn connect(
         &self,

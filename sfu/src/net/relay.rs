@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Messages that wait for one shard. At eighty in a second of each sender it is more than ten seconds of one; a shard that is behind by half of this has lost its viewers anyway.
+/// Messages that wait for one shard. A camera and a microphone make about a hundred in a second, so it is ten seconds of one sender; a shard that is behind by half of this has lost its viewers anyway.
 const MESSAGES_MAX: usize = 1_024;
 const VIDEO_MAX: usize = MESSAGES_MAX / 2;
 const AUDIO_MAX: usize = MESSAGES_MAX / 4 * 3;

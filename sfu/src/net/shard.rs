@@ -79,7 +79,9 @@ impl Shard {
             more = self.receive()?;
             let now = Instant::now();
             self.messages(now);
-            self.core.forward(now);
+            while self.core.forward(now) {
+                self.flush();
+            }
             if self.core.poll_timeout().is_some_and(|at| at <= now) {
                 self.core.handle_timeout(now);
             }

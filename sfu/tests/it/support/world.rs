@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use wardline_sfu::core::{Config, Core, Output};
-use wardline_sfu::{ConnectError, DropCause, Event};
+use wardline_sfu::{ConnectError, DropCause, Event, ParticipantId};
 
 pub const SERVER: &str = "192.0.2.1:7000";
 pub const SECOND_SERVER: &str = "192.0.2.1:7001";
@@ -137,8 +137,12 @@ impl World {
         Peer::new(self.now, SocketAddr::from(([198, 51, 100, n], port)))
     }
 
-    pub fn enter(&mut self, n: u8, mut peer: Peer, offer: &str) -> Result<usize, ConnectError> {
-        let answer = self.core.connect(self.now, ROOM, participant(n), offer)?;
+    pub fn enter(&mut self, n: u8, peer: Peer, offer: &str) -> Result<usize, ConnectError> {
+        self.enter_as(participant(n), peer, offer)
+    }
+
+    pub fn enter_as(&mut self, who: ParticipantId, mut peer: Peer, offer: &str) -> Result<usize, ConnectError> {
+        let answer = self.core.connect(self.now, ROOM, who, offer)?;
         self.collect();
         peer.answer(self.now, &answer);
         self.peers.push(peer);
