@@ -27,8 +27,15 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::fr
 /// # Errors
 /// What the node says.
 pub async fn enrol(access: &Access, invitation: &Invitation) -> Result<Identity> {
+    enrol_as(access, invitation, DeviceId::from_bytes(*key::random()?)).await
+}
+
+/// [`enrol`], with an id of the caller's choice.
+///
+/// # Errors
+/// What the node says.
+pub async fn enrol_as(access: &Access, invitation: &Invitation, device: DeviceId) -> Result<Identity> {
     let key = DeviceKey::generate()?;
-    let device = DeviceId::from_bytes(*key::random()?);
     let account = invitation.account_id;
     let own = certificate::issue_by_enrolment(&invitation.enrolment_key(), account, device, key.public(), now_ms());
     let chain = DeviceChain { certificates: vec![own] };

@@ -119,6 +119,8 @@ const FIRST: &[&str] = &[
     "deliver_ms",
     "sent_to_last_delivered_ms",
     "added_latency_ms",
+    "rekey_everybody_ms",
+    "late_first_frame_ms",
     "server_cpu_us_per_packet",
     "server_cpu_us_per_delivery",
     "server_cpu_ms_per_call",

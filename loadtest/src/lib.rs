@@ -4,6 +4,7 @@
 //! CPU time and memory are its alone; the load's own CPU time is reported beside it, so that nobody takes the one for the other.
 //!
 //! Absent on purpose: shortcuts around the protocol. Whoever counts as a full member holds the group's MLS state and decrypts.
+pub mod broadcast;
 pub mod calls;
 pub mod chat;
 pub mod churn;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use wardline_client::admin::node_card::NodeCard;
 use wardline_client::connection::{CertificatePin, Connection};
+use wardline_directory::Refusal;
 use wardline_directory::hospital::{Hospital, Person};
 use wardline_directory::invitation::Invitation;
 use wardline_directory::key::{OperationalKey, PublicKey, RootKey};
@@ -96,6 +97,13 @@ pub struct Node {
     access: Access,
     invitations: Vec<Invitation>,
     link_of: Vec<String>,
+    /// The hospital's keys, where it was made here.
+    office: Option<Office>,
+}
+
+struct Office {
+    root: RootKey,
+    hospital: Hospital,
 }
 
 impl Node {
@@ -139,8 +147,10 @@ impl Node {
         let again = Again { program, data, address: free, page, log: folder.path().join("node.log") };
         let child = again.serve()?;
         let process = Some(child.id());
-        let node = Self { child: Some(child), again: Some(again), process, folder, access, invitations, link_of };
-        node.publish(&root, &hospital).await.with_context(|| node.log())?;
+        let office = Some(Office { root, hospital });
+        let node =
+            Self { child: Some(child), again: Some(again), process, folder, access, invitations, link_of, office };
+        node.publish(0).await.with_context(|| node.log())?;
         Ok(node)
     }
 
@@ -179,6 +189,7 @@ impl Node {
             access,
             invitations,
             link_of: links.to_vec(),
+            office: None,
         })
     }
 
@@ -284,11 +295,25 @@ impl Node {
         }
     }
 
-    async fn publish(&self, root: &RootKey, hospital: &Hospital) -> Result<()> {
+    /// States something of the hospital, and publishes it. `acts` takes the time as well, Unix milliseconds.
+    ///
+    /// # Errors
+    /// That the hospital was not made here; what it or the node refuses.
+    pub async fn state<T>(&mut self, acts: impl FnOnce(&mut Hospital, u64) -> Result<T, Refusal>) -> Result<T> {
+        let office = self.office.as_mut().context("this needs the hospital's keys: leave --links out")?;
+        let version = office.hospital.directory().version();
+        let stated = acts(&mut office.hospital, now_ms())?;
+        self.publish(version).await?;
+        Ok(stated)
+    }
+
+    /// Publishes what was stated after this version.
+    async fn publish(&self, version: u64) -> Result<()> {
+        let Some(Office { root, hospital }) = &self.office else { return Ok(()) };
         let mut connection = self.serving().await?;
         let challenge = connection.hello(CLIENT).await?;
         connection.authenticate_admin(&challenge, |message| root.sign(message)).await?;
-        for page in hospital.statements().chunks(limit::STATEMENTS_PER_PAGE) {
+        for page in hospital.statements_after(version).chunks(limit::STATEMENTS_PER_PAGE) {
             let request = wire::PublishStatements { statements: page.to_vec() };
             connection.request(Body::PublishStatements(request)).await?;
         }
@@ -321,6 +346,7 @@ fn serve(program: &Path, data: &Path, address: SocketAddr, page: Option<Page>, l
         .env("WARDLINE_WEB__ADDRESS", page_address)
         .env("WARDLINE_WEB__PLAIN_HTTP", "true")
         .env("WARDLINE_MEDIA__ADDRESS", "127.0.0.1:0")
+        .env("WARDLINE_MEDIA__ROOM_PARTICIPANTS_MAX", "5000")
         .env("WARDLINE_LIMITS__CREATIONS_PER_HOUR", &lifted)
         .env("WARDLINE_LIMITS__EXTERNAL_JOINS_PER_HOUR", &lifted)
         .env("WARDLINE_LIMITS__KEY_PACKAGES_PER_HOUR", &lifted)

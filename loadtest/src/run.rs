@@ -5,7 +5,7 @@ use crate::report::{Metric, OverTime, Plots, Report, Times};
 use crate::sample::{Sample, Sampler};
 use crate::video::{self, System as _};
 use crate::workload::{Video, Workload};
-use crate::{calls, chat, churn, idle, machine, storm};
+use crate::{broadcast, calls, chat, churn, idle, machine, storm};
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -102,7 +102,8 @@ async fn run_video(workload: &Workload, load: Video, live: Arc<Live>, shown: boo
 /// What kept it from being started.
 pub async fn start(workload: &Workload, program: Option<&Path>) -> Result<Node> {
     // Each device of the generator is a socket, whatever it does.
-    machine::open_files(workload.accounts() as u64 + FILES_BESIDE)?;
+    let files = workload.accounts() * if workload.broadcast.is_some() { FILES_OF_A_VIEWER } else { 1 };
+    machine::open_files(files as u64 + FILES_BESIDE)?;
     Node::start(program, workload.accounts()).await.context("starting the node")
 }
 
@@ -111,6 +112,10 @@ pub async fn start(workload: &Workload, program: Option<&Path>) -> Result<Node> 
 /// # Errors
 /// What is wrong with the file; that it has too few links.
 pub fn given(workload: &Workload, links: &Path, process: Option<u32>) -> Result<Node> {
+    ensure!(
+        workload.broadcast.is_none(),
+        "[broadcast] brings its own node: it states who is in the audience. Leave --links out"
+    );
     ensure!(workload.video.is_none(), "[video] brings its own media plane: leave --links out");
     machine::open_files(workload.accounts() as u64 + FILES_BESIDE)?;
     let text = std::fs::read_to_string(links).with_context(|| format!("reading {}", links.display()))?;
@@ -120,6 +125,9 @@ pub fn given(workload: &Workload, links: &Path, process: Option<u32>) -> Result<
     ensure!(found.len() == needed, "{}: the workload takes {needed} links, here are {}", links.display(), found.len());
     Node::given(&found, process).with_context(|| links.display().to_string())
 }
+
+/// Files of an account that watches: its line, its media, its device's state.
+const FILES_OF_A_VIEWER: usize = 8;
 
 /// Files of the generator and of the node beside one for each device.
 const FILES_BESIDE: u64 = 300;
@@ -137,6 +145,7 @@ pub async fn run_on(workload: &Workload, node: &mut Node, live: &Arc<Live>, show
         Workload { idle: Some(idle), .. } => idle::run(idle, node, live).await,
         Workload { storm: Some(storm), .. } => storm::run(storm, node, live).await,
         Workload { churn: Some(churn), .. } => churn::run(churn, node, live).await,
+        Workload { broadcast: Some(broadcast), .. } => broadcast::run(broadcast, node, live).await,
         _ => Err(anyhow::anyhow!("the workload says nothing to do")),
     };
     let samples = sampler.end();

@@ -4,10 +4,11 @@
 //! it stands for thousands of phones whose MLS state would not fit on one machine. To the node it is a device like any other.
 use crate::device::{Line, Roads};
 use crate::member::batch;
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use wardline_client::core::Identity;
 use wardline_directory::key::DeviceKey;
@@ -19,6 +20,11 @@ use wardline_protocol::{AccountId, NO_RESPONSE};
 /// Request ids of a witness's own; those before it belong to signing in.
 const FIRST_REQUEST_ID: u64 = 1_000_000;
 
+/// Requests that wait for a witness's task; a further one waits with its caller.
+const ASKS_WAITING_MAX: usize = 8;
+
+type Ask = (Body, oneshot::Sender<response::Result>);
+
 /// Told of each entry that a witness receives, in the log's order and once.
 pub type OnEntry = Box<dyn FnMut(Instant, &Entry) + Send>;
 
@@ -26,6 +32,7 @@ pub type OnEntry = Box<dyn FnMut(Instant, &Entry) + Send>;
 pub struct Witness {
     /// Whose device it is.
     pub account: AccountId,
+    asks: mpsc::Sender<Ask>,
     task: JoinHandle<Result<()>>,
 }
 
@@ -40,8 +47,15 @@ impl Witness {
         let mls = DeviceIdentity::new(DeviceKey::from_seed(*identity.key.seed()), &identity.chain)?;
         let last_resort_key_package = Engine::new(mls, Suite::default())?.last_resort_key_package()?.into();
         let upload = wire::UploadKeyPackages { key_packages: Vec::new(), last_resort_key_package };
-        let mut reader =
-            Reader { on_entry, cursors: BTreeMap::new(), fetching: BTreeMap::new(), request_id: FIRST_REQUEST_ID };
+        let (asks, waiting) = mpsc::channel(ASKS_WAITING_MAX);
+        let mut reader = Reader {
+            on_entry,
+            cursors: BTreeMap::new(),
+            fetching: BTreeMap::new(),
+            asks: waiting,
+            asked: BTreeMap::new(),
+            request_id: FIRST_REQUEST_ID,
+        };
         reader.send(&mut line, Body::UploadKeyPackages(upload)).await?;
         // Whoever makes a group with it must find the key package.
         loop {
@@ -53,7 +67,20 @@ impl Witness {
             }
         }
         let task = tokio::spawn(live(roads, identity, reader, line));
-        Ok(Self { account, task })
+        Ok(Self { account, asks, task })
+    }
+
+    /// Asks the node something.
+    ///
+    /// # Errors
+    /// What the node says; that the line was lost meanwhile.
+    pub async fn request(&self, body: Body) -> Result<response::Result> {
+        let (answer, answered) = oneshot::channel();
+        self.asks.send((body, answer)).await.ok().context("the witness has ended")?;
+        match answered.await.context("the line was lost")? {
+            response::Result::Error(error) => bail!("the node refuses with {}: {}", error.code, error.message),
+            result => Ok(result),
+        }
     }
 
     /// Ends it.
@@ -83,6 +110,7 @@ async fn live(mut roads: Roads, identity: Identity, mut reader: Reader, mut line
         roads.open().await;
         line = roads.line_again(&identity).await;
         reader.fetching.clear();
+        reader.asked.clear();
     }
 }
 
@@ -92,6 +120,9 @@ struct Reader {
     cursors: BTreeMap<Bytes, u64>,
     /// Conversations whose log has been asked for, by the request.
     fetching: BTreeMap<u64, Bytes>,
+    asks: mpsc::Receiver<Ask>,
+    /// What its owner has asked, by the request.
+    asked: BTreeMap<u64, oneshot::Sender<response::Result>>,
     request_id: u64,
 }
 
@@ -104,11 +135,20 @@ impl Reader {
     /// Reads until the line ends; never gives `Ok`.
     async fn read(&mut self, line: &mut Line) -> Result<()> {
         loop {
-            let frames = match std::mem::take(&mut line.first) {
-                first if first.is_empty() => batch(line.receiver.next().await?, &mut line.receiver),
-                first => first,
-            };
-            self.take(frames, line).await?;
+            let first = std::mem::take(&mut line.first);
+            if !first.is_empty() {
+                self.take(first, line).await?;
+            }
+            tokio::select! {
+                frame = line.receiver.next() => {
+                    let frames = batch(frame?, &mut line.receiver);
+                    self.take(frames, line).await?;
+                }
+                Some((body, answer)) = self.asks.recv() => {
+                    self.asked.insert(self.request_id + 1, answer);
+                    self.send(line, body).await?;
+                }
+            }
         }
     }
 
@@ -131,6 +171,12 @@ impl Reader {
                     }
                 }
                 Some(server_frame::Body::Response(answer)) => {
+                    if let Some(asked) = self.asked.remove(&answer.request_id) {
+                        if let Some(result) = answer.result {
+                            let _ = asked.send(result); // the asker may have gone
+                        }
+                        continue;
+                    }
                     self.fetching.remove(&answer.request_id);
                     let Some(response::Result::Log(log)) = answer.result else { continue };
                     for entry in &log.entries {

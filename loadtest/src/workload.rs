@@ -1,4 +1,8 @@
 //! What a workload file says.
+mod broadcast;
+
+pub use broadcast::{Broadcast, Fault, LAYERS_MAX, Layer};
+
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -23,6 +27,8 @@ pub struct Workload {
     pub churn: Option<Churn>,
     /// Video from one sender to many receivers.
     pub video: Option<Video>,
+    /// A live broadcast in a channel.
+    pub broadcast: Option<Broadcast>,
 }
 
 /// Voice calls between two native clients, one after the other.
@@ -218,11 +224,12 @@ impl Workload {
             self.storm.as_ref().map(Storm::check),
             self.churn.as_ref().map(Churn::check),
             self.video.as_ref().map(Video::check),
+            self.broadcast.as_ref().map(Broadcast::check),
         ];
         let mut given = given.into_iter().flatten();
         match (given.next(), given.next()) {
             (Some(checked), None) => checked,
-            _ => bail!("give exactly one of [calls], [chat], [idle], [storm], [churn], [video]"),
+            _ => bail!("give exactly one of [calls], [chat], [idle], [storm], [churn], [video], [broadcast]"),
         }
     }
 
@@ -234,6 +241,7 @@ impl Workload {
             Self { storm: Some(storm), .. } => storm.devices + storm.groups,
             Self { churn: Some(churn), .. } => churn.devices(),
             Self { video: Some(_), .. } => 0,
+            Self { broadcast: Some(broadcast), .. } => broadcast.accounts(),
             _ => 2,
         }
     }

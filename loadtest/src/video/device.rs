@@ -54,7 +54,7 @@ impl Device {
     fn receive(
         &mut self,
         buffers: &mut [Vec<u8>],
-        keep: &mut impl FnMut(&[u8]) -> bool,
+        mut keep: impl FnMut(SocketAddr, &[u8]) -> bool,
         mut each: impl FnMut(&mut Peer, Duration) -> Result<()>,
     ) -> Result<()> {
         let mut metas = [RecvMeta::default(); BUFFERS];
@@ -72,7 +72,7 @@ impl Device {
             for (meta, buffer) in metas.iter().zip(buffers.iter()).take(count) {
                 let arrived = meta.timestamp.unwrap_or_else(unix_now);
                 for datagram in buffer.get(..meta.len).unwrap_or_default().chunks(meta.stride.max(1)) {
-                    if keep(datagram) {
+                    if keep(meta.addr, datagram) {
                         self.peer.handle(now, meta.addr, datagram)?;
                     }
                 }
@@ -122,14 +122,38 @@ impl Devices {
         self.all
     }
 
-    /// Waits at most so long and serves whoever has something: `each` takes the packets of a device out of its peer, with their time of arrival.
+    /// Takes one more, with the next number.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn add(&mut self, mut device: Device) -> Result<()> {
+        self.poll.registry().register(&mut device.socket, Token(self.all.len()), Interest::READABLE)?;
+        device.flush();
+        self.all.push(device);
+        self.fresh = true;
+        Ok(())
+    }
+
+    /// Gives a device a datagram that was kept back.
+    ///
+    /// # Errors
+    /// str0m's.
+    pub fn hand(&mut self, index: usize, from: SocketAddr, datagram: &[u8]) -> Result<()> {
+        if let Some(device) = self.all.get_mut(index) {
+            device.peer.handle(Instant::now(), from, datagram)?;
+            device.flush();
+        }
+        Ok(())
+    }
+
+    /// Waits at most so long and serves whoever has something: `keep` says which of a device's datagrams get through, `each` takes the packets of a device out of its peer, with their time of arrival.
     ///
     /// # Errors
     /// str0m's and the system's.
     pub fn serve(
         &mut self,
         wait: Duration,
-        mut keep: impl FnMut(&[u8]) -> bool,
+        mut keep: impl FnMut(usize, SocketAddr, &[u8]) -> bool,
         mut each: impl FnMut(usize, &mut Peer, Duration) -> Result<()>,
     ) -> Result<()> {
         match self.poll.poll(&mut self.events, Some(wait.min(SWEEP_EVERY))) {
@@ -143,7 +167,11 @@ impl Devices {
         }
         for index in ready {
             let Some(device) = self.all.get_mut(index) else { continue };
-            device.receive(&mut self.buffers, &mut keep, |peer, arrived| each(index, peer, arrived))?;
+            device.receive(
+                &mut self.buffers,
+                |from, datagram| keep(index, from, datagram),
+                |peer, arrived| each(index, peer, arrived),
+            )?;
         }
         let now = Instant::now();
         if self.swept_at.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_EVERY) {

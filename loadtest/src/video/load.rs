@@ -7,6 +7,7 @@ use crate::machine;
 use crate::report::Times;
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -232,7 +233,7 @@ fn connect(plan: &Plan, system: &mut dyn System, kind: MediaKind) -> Result<(Vec
 
 fn serve_once(devices: Vec<Device>) -> Result<Vec<Device>> {
     let mut devices = Devices::new(devices)?;
-    devices.serve(Duration::ZERO, |_| true, |_, _, _| Ok(()))?;
+    devices.serve(Duration::ZERO, |_, _, _| true, |_, _, _| Ok(()))?;
     Ok(devices.release())
 }
 
@@ -243,7 +244,7 @@ fn until_connected(mut device: Device) -> Result<Device> {
     while one.all.iter().any(|device| !device.peer.connected) {
         ensure!(Instant::now() < until, "not connected within {CONNECT_MAX:?}");
         ensure!(one.all.iter().all(|device| !device.peer.closed), "closed while it connected");
-        one.serve(Duration::from_millis(2), |_| true, |_, _, _| Ok(()))?;
+        one.serve(Duration::from_millis(2), |_, _, _| true, |_, _, _| Ok(()))?;
     }
     one.release().pop().context("the device")
 }
@@ -301,19 +302,19 @@ fn send(plan: &Plan, rooms: &[Room], senders: Vec<Device>, start: Instant) -> Re
     Ok(all)
 }
 
-fn unix_ns() -> u64 {
+pub(crate) fn unix_ns() -> u64 {
     u64::try_from(unix_now().as_nanos()).unwrap_or(u64::MAX)
 }
 
 // Serves the senders until `due`; the last part of a millisecond, which a poll cannot wait for, is slept.
-fn wait(devices: &mut Devices, due: Instant) -> Result<()> {
+pub(crate) fn wait(devices: &mut Devices, due: Instant) -> Result<()> {
     loop {
         let left = due.saturating_duration_since(Instant::now());
         if left <= Duration::from_millis(1) {
             sleep_until(due);
             return Ok(());
         }
-        devices.serve(left - Duration::from_millis(1), |_| true, |_, _, _| Ok(()))?;
+        devices.serve(left - Duration::from_millis(1), |_, _, _| true, |_, _, _| Ok(()))?;
     }
 }
 
@@ -332,7 +333,9 @@ fn receive(plan: &Plan, rooms: &[Room], devices: Vec<Device>, first: usize, over
     let frames = plan.warm_up_frames()..plan.warm_up_frames() + plan.measured_frames();
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15 ^ first as u64);
     while !over.load(Relaxed) {
-        let keep = |datagram: &[u8]| plan.drop_percent == 0.0 || !is_rtp(datagram) || !chance.hits(plan.drop_percent);
+        let keep = |_: usize, _: SocketAddr, datagram: &[u8]| {
+            plan.drop_percent == 0.0 || !is_rtp(datagram) || !chance.hits(plan.drop_percent)
+        };
         devices.serve(Duration::from_millis(5), keep, |index, peer, arrived| {
             let Some(account) = accounts.get_mut(index) else { return Ok(()) };
             let Some(room) = rooms.get(account.room) else { return Ok(()) };
@@ -369,15 +372,15 @@ fn count(all: &mut Received, account: &mut Account, sent: &Sent, frames: &std::o
 }
 
 // RTP by its first byte (RFC 7983 section 7), and not RTCP by the second (RFC 5761 section 4).
-fn is_rtp(datagram: &[u8]) -> bool {
+pub(crate) fn is_rtp(datagram: &[u8]) -> bool {
     matches!(datagram, [first, second, ..] if (128..192).contains(first) && !(64..96).contains(&(second & 0x7f)))
 }
 
 /// The same sequence of chances in every run (xorshift64).
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
-    fn hits(&mut self, percent: f64) -> bool {
+    pub(crate) fn hits(&mut self, percent: f64) -> bool {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

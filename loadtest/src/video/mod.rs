@@ -27,7 +27,7 @@ use std::time::Duration;
 use str0m::media::MediaKind;
 
 /// Where the media plane and its clients are.
-const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A media plane under load, ours or another's.
 pub trait System {

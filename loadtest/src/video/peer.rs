@@ -1,11 +1,12 @@
 //! One device's media connection, without I/O: str0m in RTP mode, as a browser would negotiate it.
 use super::profile;
 use anyhow::{Context as _, Result};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::media::{Direction, MediaKind, Mid};
+use str0m::media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{RtpPacket, RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
@@ -16,14 +17,29 @@ const FIRST_SEQ: u64 = 4_000;
 /// Packets that the sender keeps to send them again: what a browser keeps of a second of video, and more.
 const RESEND_PACKETS: usize = 1_024;
 
+/// One line of an offer.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Sound or video.
+    pub kind: MediaKind,
+    /// Who sends on it.
+    pub direction: Direction,
+    /// Its simulcast layers (RFC 8851), where it has several.
+    pub rids: Vec<Rid>,
+}
+
+/// One stream of a peer that sends: the line by its place in the offer, and the simulcast layer.
+pub type Stream = (usize, Option<Rid>);
+
 /// One media connection.
 pub struct Peer {
     rtc: Rtc,
     address: SocketAddr,
     pending: Option<SdpPendingOffer>,
-    line: Option<Mid>,
+    lines: Vec<Mid>,
     timeout: Instant,
-    seq: u64,
+    /// The newest sequence number of each stream.
+    numbers: HashMap<Stream, u64>,
     /// ICE and DTLS are up.
     pub connected: bool,
     /// The other side is gone.
@@ -57,9 +73,9 @@ impl Peer {
             rtc,
             address,
             pending: None,
-            line: None,
+            lines: Vec::new(),
             timeout: now,
-            seq: FIRST_SEQ,
+            numbers: HashMap::new(),
             connected: false,
             closed: false,
             transmits: Vec::new(),
@@ -80,8 +96,21 @@ impl Peer {
     /// # Errors
     /// str0m's.
     pub fn offer(&mut self, now: Instant, kind: MediaKind, direction: Direction) -> Result<String> {
+        self.offer_lines(now, &[Line { kind, direction, rids: Vec::new() }])
+    }
+
+    /// An offer with these lines.
+    ///
+    /// # Errors
+    /// str0m's.
+    pub fn offer_lines(&mut self, now: Instant, lines: &[Line]) -> Result<String> {
         let mut change = self.rtc.sdp_api();
-        self.line = Some(change.add_media(kind, direction, None, None, None));
+        for line in lines {
+            let mut simulcast = Simulcast::new();
+            line.rids.iter().for_each(|rid| simulcast.add_send_layer(SimulcastLayer::new(rid)));
+            let simulcast = (!line.rids.is_empty()).then_some(simulcast);
+            self.lines.push(change.add_media(line.kind, line.direction, None, None, simulcast));
+        }
         let (offer, pending) = change.apply().context("an offer")?;
         self.pending = Some(pending);
         self.drain(now)?;
@@ -139,11 +168,27 @@ impl Peer {
     /// # Errors
     /// When the line was not negotiated.
     pub fn write(&mut self, now: Instant, payload: Arc<[u8]>, time: u32, marker: bool, nackable: bool) -> Result<()> {
-        let mid = self.line.context("a line")?;
+        self.write_to(now, (0, None), payload, time, (marker, nackable))
+    }
+
+    /// Sends one packet of one of several streams. `marker` as RTP has it, `nackable`: whether it is sent again when it is asked for.
+    ///
+    /// # Errors
+    /// When the stream was not negotiated.
+    pub fn write_to(
+        &mut self,
+        now: Instant,
+        stream: Stream,
+        payload: Arc<[u8]>,
+        time: u32,
+        (marker, nackable): (bool, bool),
+    ) -> Result<()> {
+        let mid = *self.lines.get(stream.0).context("a line")?;
         let pt = self.rtc.media(mid).and_then(|media| media.remote_pts().first().copied()).context("a payload type")?;
-        self.seq += 1;
-        let write = RtpWrite::new(pt, SeqNo::from(self.seq), time, now, payload).marker(marker).nackable(nackable);
-        self.rtc.direct_api().stream_tx_by_mid(mid, None).context("a stream to send on")?.write_rtp(write);
+        let number = self.numbers.entry(stream).or_insert(FIRST_SEQ);
+        *number += 1;
+        let write = RtpWrite::new(pt, SeqNo::from(*number), time, now, payload).marker(marker).nackable(nackable);
+        self.rtc.direct_api().stream_tx_by_mid(mid, stream.1).context("a stream to send on")?.write_rtp(write);
         self.drain(now)
     }
 
