@@ -140,6 +140,8 @@ async fn a_wrong_picture_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_narrow_line_gets_the_small_picture_and_the_large_one_back() {
     let changes = [
+        // A viewer is shown the largest picture within 10 s, whatever went wrong before.
+        "broadcast.warm_up_seconds=11",
         "broadcast.seconds=2",
         "broadcast.late=0",
         "broadcast.part_seconds=15",
