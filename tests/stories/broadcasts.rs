@@ -204,10 +204,10 @@ fn who_leaves_the_ward_sees_nothing_more_and_the_others_all() -> Result<()> {
     for watching in [&boris, &carla] {
         wait_for(watching, "picture")?;
     }
-    let asked = Instant::now();
     house.machine.run(&["group", "leave", "Station 1", "boris"])?;
     let (good, said) = finish(boris)?;
-    ensure!(good && asked.elapsed() < COMMAND_MAX, "{said:?}");
+    let why = one(&said, "broadcast_ended")?["reason"].as_str().unwrap_or_default();
+    ensure!(good && why.contains("no right to it"), "{said:?}");
     std::thread::sleep(Duration::from_secs(3)); // bounded: frames to be counted after the new epoch
     live.interrupt()?;
     let (good, said) = finish(carla)?;
@@ -227,6 +227,7 @@ async fn a_locked_viewer_gets_nothing_after_a_second() -> Result<()> {
     let boris = Seat::take(&house.folder.path().join("boris")).await?;
     let carla = Seat::take(&house.folder.path().join("carla")).await?;
     let (asked, mut last, mut packets) = (Instant::now(), Instant::now(), boris.packets());
+    let carla_before = carla.packets();
     let office = house.machine.clone();
     let locking = tokio::task::spawn_blocking(move || {
         let done = office.run(&["account", "lock", "boris"]);
@@ -246,8 +247,8 @@ async fn a_locked_viewer_gets_nothing_after_a_second() -> Result<()> {
     ensure!(after_locked < CUT_OFF_MAX, "packets came for {after_locked:?} after the lock");
     let seen = carla.watched.statistics();
     ensure!(seen.video.missing + seen.sound.missing == 0 && seen.video.undecryptable == 0, "{seen:?}");
-    // 50 packets of sound and 15 or more of video a second, for the three seconds of the watch.
-    ensure!(carla.packets() >= 195, "{seen:?}");
+    // 50 packets of sound and 15 or more of video a second, for the three seconds of the watch: 195, less what its edges cost.
+    ensure!(carla.packets() - carla_before >= 180, "{carla_before} packets before, {seen:?}");
     for seat in [boris, carla] {
         seat.watched.close().await;
         seat.client.close().await;
